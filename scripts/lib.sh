@@ -1,0 +1,84 @@
+# shellcheck shell=bash disable=SC2034
+# lib.sh - what the scripts share: messages, the host's package manager, Debian's source packages, the Deno binary.
+# Sourced, never run. Runs on Debian 12, Ubuntu 22.04 (apt) and RHEL 9 and its kin (dnf).
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$top/build
+# Downloads worth keeping between clean checkouts. Everything works, only slower, where it is empty.
+cache=${AEGISBPF_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/aegisbpf}
+if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+
+say() { printf '%s\n' "$bold==>$plain $*" >&2; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+arch=$(uname -m)
+case $arch in
+  x86_64) deno_package=linux-x64-glibc esbuild_package=linux-x64 ;;
+  aarch64) deno_package=linux-arm64-glibc esbuild_package=linux-arm64 ;;
+  *) die "x86_64 and aarch64 are supported, this is $arch" ;;
+esac
+deno_bin=$top/node_modules/@deno/$deno_package/deno
+esbuild_bin=$top/node_modules/@esbuild/$esbuild_package/bin/esbuild
+
+# One hash over files (by content and name) and words: the key under which a result is kept.
+key_of() { # FILE-OR-WORD...
+  local x
+  for x; do if [ -f "$x" ]; then sha256sum <"$x"; fi; printf '%s\n' "${x#"$top"/}"; done | sha256sum | cut -c1-32
+}
+fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; } # KEYFILE KEY
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif has sudo; then sudo "$@"
+  else die "needs root for: $*"; fi
+}
+
+# Installs packages by the host's own names.
+install_packages() { # PACKAGE...
+  if has apt-get; then
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
+    say "apt-get install $*"
+    # A first try with the lists at hand: fetching them anew takes longer than most installs.
+    as_root "${apt[@]}" -y --no-install-recommends install "$@" >/dev/null 2>&1 && return
+    as_root "${apt[@]}" update >&2
+    as_root "${apt[@]}" -y --no-install-recommends install "$@" >&2
+  elif has dnf; then
+    say "dnf install $*"
+    as_root dnf -q -y --setopt=install_weak_deps=False install "$@" >&2
+  else
+    die "neither apt-get nor dnf here; install by hand: $*"
+  fi
+}
+
+# The parent of the folders debian/ and debian-security/: what this machine's apt uses; on Ubuntu, debootstrap's default.
+debian_mirror() {
+  local uri
+  if [ -n "${VM_MIRROR:-}" ]; then echo "${VM_MIRROR%/}"; return; fi
+  has apt-get || return 1
+  # shellcheck disable=SC2016 # apt's own variable
+  uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m1 '/debian/$') ||
+    uri=$(sed -n 's/^DEF_MIRROR="\(.*\/debian\)"$/\1/p' /usr/sbin/debootstrap 2>/dev/null)
+  uri=${uri%/}
+  [ -n "$uri" ] && echo "${uri%/debian}"
+}
+
+# Leaves a source package's upstream tarball in the current folder. The apt state is private: the host's sources,
+# lists and package status are neither read nor changed.
+debian_source() { # SUITE PACKAGE...
+  local suite=$1 d mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  shift
+  mirror=$(debian_mirror) || { echo "no Debian archive known here (set VM_MIRROR to a mirror's parent address)" >&2; return 1; }
+  [ -f "$keyring" ] || { echo "no $keyring" >&2; return 1; }
+  d=$PWD/apt
+  mkdir -p "$d/lists/partial" "$d/archives/partial"
+  : >"$d/status"
+  echo "deb-src [signed-by=$keyring] $mirror/debian $suite main" >"$d/sources"
+  cat >"$d/conf" <<CONF
+Dir::Etc::sourcelist "$d/sources"; Dir::Etc::sourceparts "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
+Dir::State::Lists "$d/lists"; Dir::State::status "$d/status"; Dir::Cache "$d"; Dir::Cache::archives "archives";
+Acquire::Languages "none"; Acquire::Retries "3"; APT::Sandbox::User "root";
+CONF
+  APT_CONFIG=$d/conf apt-get -qq update >&2 && APT_CONFIG=$d/conf apt-get -qq source --download-only "$@" >&2
+}
