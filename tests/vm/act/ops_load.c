@@ -1,0 +1,113 @@
+/* ops_load.c - many operations in a row: floods for the counters, movers and readers for races. Use them with --for. */
+#define _GNU_SOURCE
+#include "act.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Opens PREFIX0 .. PREFIX(COUNT-1), ROUNDS times over. */
+static int open_many(char **a)
+{
+	long count = atol(a[1]), rounds = a[2] ? atol(a[2]) : 1, ok = 0, refused = 0, other = 0;
+	char path[4096];
+
+	for (long r = 0; r < rounds; r++) {
+		for (long i = 0; i < count; i++) {
+			int rc;
+
+			snprintf(path, sizeof(path), "%s%ld", a[0], i);
+			rc = try_open(AT_FDCWD, path, O_RDONLY);
+			ok += rc == 0;
+			refused += rc == -EPERM;
+			other += rc != 0 && rc != -EPERM;
+		}
+	}
+	snprintf(report, sizeof(report), "ok=%ld EPERM=%ld other=%ld", ok, refused, other);
+	return ok == count * rounds ? 0 : 1;
+}
+
+/* Tries for MS milliseconds to read SECRET from FILE: `reads=N refused=N absent=N other=N leaks=N`. */
+static int read_secret(char **a)
+{
+	int64_t end = now_ms() + atol(a[2]);
+	long reads = 0, refused = 0, absent = 0, other = 0, leaks = 0;
+
+	while (now_ms() < end) {
+		char buffer[4096];
+		ssize_t n;
+		int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		if (fd < 0) {
+			refused += errno == EPERM;
+			absent += errno == ENOENT;
+			other += errno != EPERM && errno != ENOENT;
+			continue;
+		}
+		n = read(fd, buffer, sizeof(buffer));
+		close(fd);
+		reads++;
+		leaks += n > 0 && memmem(buffer, (size_t)n, a[1], strlen(a[1])) != NULL;
+	}
+	snprintf(report, sizeof(report), "reads=%ld refused=%ld absent=%ld other=%ld leaks=%ld", reads, refused, absent, other, leaks);
+	return leaks ? 1 : 0;
+}
+
+static int put(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+static int do_put(char **a) { return put(a[0], a[1]); }
+
+/* The atomic replacement of package managers and editors. */
+static int replace(char **a)
+{
+	int rc = put(a[1], a[2]);
+
+	if (rc)
+		return rc;
+	return rename(a[1], a[0]) ? -errno : 0;
+}
+
+static int recreate(char **a)
+{
+	if (unlink(a[0]) && errno != ENOENT)
+		return -errno;
+	return put(a[0], a[1]);
+}
+
+static int there_and_back(char **a)
+{
+	if (rename(a[0], a[1]))
+		return -errno;
+	return rename(a[1], a[0]) ? -errno : 0;
+}
+
+static int link_and_unlink(char **a)
+{
+	if (link(a[0], a[1]) && errno != EEXIST)
+		return -errno;
+	return unlink(a[1]) ? -errno : 0;
+}
+
+const struct op load_ops[] = {
+	{"open-many", 2, "PREFIX COUNT [ROUNDS]", open_many},
+	{"read-secret", 3, "FILE SECRET MS", read_secret},
+	{"put", 2, "FILE TEXT", do_put},
+	{"replace", 3, "FILE TEMPORARY TEXT (write, rename over)", replace},
+	{"recreate", 2, "FILE TEXT (unlink, create)", recreate},
+	{"there-and-back", 2, "A B (rename A to B and B to A)", there_and_back},
+	{"link-and-unlink", 2, "FILE NAME", link_and_unlink},
+	{0},
+};
