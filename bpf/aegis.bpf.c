@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The programs: thin attach points around one decision. What a program may do with a verdict is all that
+ * differs between the backends: lsm and fmod_ret refuse, fentry and the tracepoints report.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <stdbool.h>
+
+#include "aegis.h"
+#include "kernel.h"
+#include "maps.h"
+#include "decide.h"
+#include "record.h"
+#include "subtree.h"
+
+/* Named so that the object's BTF describes them; the agent's layouts come from there. */
+const struct aegis_key *layout_key __attribute__((unused));
+const struct aegis_entry *layout_entry __attribute__((unused));
+const struct aegis_rule *layout_rule __attribute__((unused));
+const struct aegis_record *layout_record __attribute__((unused));
+const enum aegis_kind *layout_kind __attribute__((unused));
+const enum aegis_record_type *layout_record_type __attribute__((unused));
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* System calls that return a file descriptor of a file they opened; set for the architecture before loading. */
+const volatile __u32 open_syscalls[8] = {};
+
+/*
+ * Every return of a program that may refuse. From 6.12 on the verifier checks the range of the value, and
+ * without the barrier a compiler computes -EPERM from the condition in a way that it cannot follow.
+ */
+static __always_inline int answer(bool refuse)
+{
+	if (refuse) {
+		asm volatile("" ::: "memory");
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Counts, reports and signals what a verdict stands for; returns whether the operation is refused. */
+static __always_inline bool act(__u64 verdict, __u32 live, __u32 ops, __u32 backend, struct decision *decision)
+{
+	bool refuse = verdict_action(verdict) == AEGIS_DENY;
+	void *set_rules = rules_of(live);
+	struct aegis_rule *rule = NULL;
+	__u32 index = verdict;
+
+	if (backend == AEGIS_BACKEND_FENTRY || backend == AEGIS_BACKEND_TRACEPOINT)
+		refuse = false;
+	if (live & AEGIS_LIVE_EMERGENCY && bpf_ktime_get_boot_ns() < control.emergency_until_ns)
+		refuse = false;
+	if (set_rules)
+		rule = bpf_map_lookup_elem(set_rules, &index);
+	if (!rule || rule->flags & AEGIS_RULE_CANARY)
+		return refuse;
+	decision->type = AEGIS_RECORD_DECISION;
+	decision->backend = backend;
+	decision->flow.rule = rule->number;
+	decision->flow.op = first_op(ops & rule->ops);
+	decision->flow.action = refuse ? AEGIS_DENY : AEGIS_AUDIT;
+	decision->flow.cgroup = BPF_CORE_READ(task_cgroup(caller_task()), kn, id);
+	decision->generation = control.sets[live & AEGIS_LIVE_SET].generation;
+	decision->ret = refuse ? -EPERM : 0;
+	decision->signal = refuse ? rule->signal : 0;
+	report(decision);
+	if (decision->signal)
+		bpf_send_signal(decision->signal);
+	return decision->ret;
+}
+
+static __noinline int open_slow(struct file *file, __u32 backend)
+{
+	struct inode *inode = file->f_inode;
+	__u32 ops = open_ops(file->f_flags, file->f_mode), live = live_word();
+	__u64 ino = inode->i_ino, tail = 0, verdict = 0;
+	struct decision decision = {};
+
+	if (file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)]) {
+		tail = identity_tail(inode->i_sb->s_dev, inode->i_generation);
+		verdict = judge(ino, tail, AEGIS_FILE, ops, live);
+	}
+	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
+		verdict = stronger(verdict, judge_above(file->f_path.dentry, ops, live));
+	if (!verdict)
+		return 0;
+	decision.flow.file.ino = ino;
+	decision.flow.file.dev = inode->i_sb->s_dev;
+	decision.flow.file.gen = inode->i_generation;
+	decision.dentry = file->f_path.dentry;
+	decision.mnt = file->f_path.mnt;
+	return answer(act(verdict, live, ops, backend, &decision));
+}
+
+/*
+ * The open path of the whole host. On overlayfs the hook runs twice, for the merged inode and for the real one:
+ * f_inode is right both times, f_path.dentry->d_inode is not.
+ */
+static __always_inline int on_open(struct file *file, __u32 backend)
+{
+	__u64 ino = file->f_inode->i_ino;
+	__u32 live = *(volatile __u32 *)&control.live;
+
+	if (!file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)] &&
+	    !(live & (AEGIS_LIVE_SUBTREES | AEGIS_LIVE_CONFIRM)))
+		return 0;
+	return open_slow(file, backend);
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(lsm_file_open, struct file *file, int ret)
+{
+	return ret ? ret : on_open(file, AEGIS_BACKEND_LSM);
+}
+
+SEC("fmod_ret/security_file_open")
+int BPF_PROG(fmod_file_open, struct file *file, int ret)
+{
+	return ret ? ret : on_open(file, AEGIS_BACKEND_FMOD_RET);
+}
+
+SEC("fentry/security_file_open")
+int BPF_PROG(fentry_file_open, struct file *file)
+{
+	on_open(file, AEGIS_BACKEND_FENTRY);
+	return 0;
+}
+
+/*
+ * The fallback sees a call when it returns, with the file that it really opened: exact, whatever the name was
+ * (relative, symbolic link, chroot), but too late to refuse.
+ */
+static __noinline int opened(struct file *file, __u32 ops)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	__u64 ino = BPF_CORE_READ(inode, i_ino), verdict = 0;
+	__u32 live = live_word();
+	struct decision decision = {};
+
+	decision.flow.file.ino = ino;
+	decision.flow.file.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	decision.flow.file.gen = BPF_CORE_READ(inode, i_generation);
+	decision.dentry = BPF_CORE_READ(file, f_path.dentry);
+	decision.mnt = BPF_CORE_READ(file, f_path.mnt);
+	if (file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
+		verdict = judge(ino, identity_tail(decision.flow.file.dev, decision.flow.file.gen), AEGIS_FILE, ops,
+				live);
+	if (live & AEGIS_LIVE_SUBTREES)
+		verdict = stronger(verdict, judge_above_read(decision.dentry, ops, live));
+	if (verdict) {
+		decision.flags = AEGIS_PATH_ARGUMENT;
+		act(verdict, live, ops, AEGIS_BACKEND_TRACEPOINT, &decision);
+	}
+	return 0;
+}
+
+static __always_inline __u32 syscall_number(void *regs)
+{
+	if (bpf_core_field_exists(struct pt_regs___x86_64, orig_ax))
+		return BPF_CORE_READ((struct pt_regs___x86_64 *)regs, orig_ax);
+	return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
+}
+
+SEC("raw_tp/sys_exit")
+int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task;
+	struct file *file = NULL;
+	__u64 fd = ctx->args[1];
+	struct file **fds;
+	__u32 number;
+	int i;
+
+	if (fd > 0x7fffffff)
+		return 0;
+	number = syscall_number((void *)ctx->args[0]);
+	for (i = 0; i < 8; i++)
+		if (open_syscalls[i] == number)
+			break;
+	if (i == 8)
+		return 0;
+	task = (void *)bpf_get_current_task();
+	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return 0;
+	fds = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), fds + fd);
+	if (!file || BPF_CORE_READ(file, f_flags) & O_PATH)
+		return 0;
+	return opened(file, open_ops(0, BPF_CORE_READ(file, f_mode)));
+}
+
+SEC("raw_tp/sched_process_exec")
+int tp_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+
+	return file ? opened(file, 1 << AEGIS_OP_EXEC) : 0;
+}
+
+/*
+ * Tells the agent what the kernel takes a path for: the agent looks at it with statx() and reads the answer.
+ * stat's own numbers would not do: btrfs and overlayfs show other devices there, and no generation.
+ */
+SEC("fentry/security_inode_getattr")
+int BPF_PROG(record_identity, const struct path *path)
+{
+	struct inode *inode;
+
+	if ((__u32)bpf_get_current_pid_tgid() != control.agent_tid)
+		return 0;
+	inode = path->dentry->d_inode;
+	told.id.ino = inode->i_ino;
+	told.id.dev = inode->i_sb->s_dev;
+	told.id.gen = inode->i_generation;
+	told.mode = inode->i_mode;
+	told.nlink = inode->i_nlink;
+	told.seen++;
+	return 0;
+}

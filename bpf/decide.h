@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The decision: is this operation, on this file, by this caller, named by a rule of the set in force?
+ * One set of functions serves every attach type. Functions that are not static are verified once, on their own,
+ * which keeps the programs that call them in loops small for the verifier; they take and return scalars only,
+ * as 5.10 demands.
+ */
+#ifndef AEGIS_DECIDE_H
+#define AEGIS_DECIDE_H
+
+/* A verdict packs what happens with the deciding rule's index: action << 32 | rule. 0 is nothing. */
+static __always_inline __u32 verdict_action(__u64 verdict)
+{
+	return verdict >> 32;
+}
+
+static __always_inline __u64 verdict_of(__u32 action, __u32 rule)
+{
+	return (__u64)action << 32 | rule;
+}
+
+static __always_inline __u32 filter_slot(__u64 ino, __u32 bits)
+{
+	return (ino * AEGIS_FILTER_FACTOR) >> (64 - bits);
+}
+
+static __always_inline __u64 identity_tail(__u32 dev, __u32 gen)
+{
+	return (__u64)dev << 32 | gen;
+}
+
+/* The word in force: the one before, once a policy that nobody confirmed has run out of time. */
+static __always_inline __u32 live_word(void)
+{
+	__u32 live = *(volatile __u32 *)&control.live;
+
+	if (live & AEGIS_LIVE_CONFIRM && bpf_ktime_get_boot_ns() >= control.confirm_until_ns)
+		live = control.previous;
+	return live;
+}
+
+/*
+ * The task on whose behalf this runs: an io_uring worker of 5.10 is a kernel thread that borrowed its
+ * submitter's mm, and sits in the root cgroup.
+ */
+static __always_inline struct task_struct *caller_task(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD) {
+		struct task_struct *owner = NULL;
+
+		if (bpf_core_field_exists(struct mm_struct, owner))
+			owner = BPF_CORE_READ(task, mm, owner);
+		if (owner)
+			return owner;
+	}
+	return task;
+}
+
+/* Id of the ancestor of cgrp at a level not below its own; 0 where there is none. */
+static __always_inline __u64 ancestor_id(struct cgroup *cgrp, __u32 level)
+{
+	__u64 id = 0;
+
+	if (bpf_core_field_exists(struct cgroup, ancestors)) {
+		struct cgroup *ancestor = NULL;
+
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+				      (void *)cgrp + bpf_core_field_offset(struct cgroup, ancestors) +
+					      level * sizeof(ancestor));
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		bpf_probe_read_kernel(&id, sizeof(id),
+				      (void *)cgrp + bpf_core_field_offset(struct cgroup___ids, ancestor_ids) +
+					      level * sizeof(id));
+	}
+	return id;
+}
+
+#define CGROUP_LEVELS 32 /* the deepest cgroup that a policy may name; the agent refuses deeper ones */
+
+static __always_inline __u64 member_mask(void *set_entries, __u64 a, __u64 b, __u32 kind)
+{
+	struct aegis_key key = { .a = a, .b = b, .kind = kind };
+	struct aegis_entry *entry = bpf_map_lookup_elem(set_entries, &key);
+
+	return entry ? entry->mask : 0;
+}
+
+/* Everything that the caller is a member of: cgroups (their subtrees), its executable, its uid. */
+__u64 caller_mask(__u32 live)
+{
+	struct task_struct *task = caller_task();
+	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	__u32 depth, level = BPF_CORE_READ(cgrp, level);
+	__u64 mask;
+	void *set_entries = entries_of(live);
+	int i;
+
+	if (!set_entries)
+		return 0;
+	mask = member_mask(set_entries, (__u32)bpf_get_current_uid_gid(), 0, AEGIS_UID);
+	if (exe) {
+		struct inode *inode = BPF_CORE_READ(exe, f_inode);
+
+		mask |= member_mask(set_entries, BPF_CORE_READ(inode, i_ino),
+				    identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
+						  BPF_CORE_READ(inode, i_generation)),
+				    AEGIS_EXE);
+	}
+	depth = control.sets[live & AEGIS_LIVE_SET].cgroup_depth;
+	/* from the root down, so that no depth of nesting hides a cgroup that the policy names */
+	for (i = 0; i <= CGROUP_LEVELS; i++) {
+		if (i > level || i > depth)
+			break;
+		mask |= member_mask(set_entries, ancestor_id(cgrp, i), 0, AEGIS_CGROUP);
+	}
+	return mask;
+}
+
+/* What the rules that name one file or directory say of ops: the first that refuses, else the first that reports. */
+__u64 judge(__u64 a, __u64 b, __u32 kind, __u32 ops, __u32 live)
+{
+	struct aegis_key key = { .a = a, .b = b, .kind = kind };
+	void *set_entries = entries_of(live), *set_rules = rules_of(live);
+	__u64 verdict = 0, callers = 0;
+	__u32 slot;
+
+	if (!set_entries || !set_rules)
+		return 0;
+	for (slot = 0; slot < AEGIS_SLOTS; slot++) {
+		struct aegis_entry *entry;
+		struct aegis_rule *rule;
+		__u32 index;
+
+		key.slot = slot;
+		entry = bpf_map_lookup_elem(set_entries, &key);
+		if (!entry)
+			break;
+		index = entry->rule;
+		rule = bpf_map_lookup_elem(set_rules, &index);
+		if (!rule || !(rule->ops & ops))
+			continue;
+		if (rule->flags & AEGIS_RULE_CANARY)
+			return verdict_of(AEGIS_DENY, index);
+		if (live & AEGIS_LIVE_CALLERS) {
+			callers = caller_mask(live);
+			live &= ~AEGIS_LIVE_CALLERS;
+		}
+		if (callers & AEGIS_EXEMPT)
+			return 0;
+		if ((rule->scopes && !(rule->scopes & callers)) || rule->except_scopes & callers)
+			continue;
+		if (rule->flags & AEGIS_RULE_ENFORCE)
+			return verdict_of(AEGIS_DENY, index);
+		if (!verdict)
+			verdict = verdict_of(AEGIS_AUDIT, index);
+	}
+	return verdict;
+}
+
+/* Of two verdicts the one that does more. */
+static __always_inline __u64 stronger(__u64 one, __u64 other)
+{
+	return verdict_action(other) > verdict_action(one) ? other : one;
+}
+
+/* The first operation among ops; clang 14 has no count of trailing zeros for BPF. */
+static __always_inline __u8 first_op(__u32 ops)
+{
+	__u8 op = 0;
+
+	if (!(ops & 0xf)) {
+		ops >>= 4;
+		op = 4;
+	}
+	if (!(ops & 3)) {
+		ops >>= 2;
+		op += 2;
+	}
+	return ops & 1 ? op : op + 1;
+}
+
+/* The operations that opening this file performs, as bits. */
+static __always_inline __u32 open_ops(__u32 flags, __u32 mode)
+{
+	if (flags & FMODE_EXEC)
+		return 1 << AEGIS_OP_EXEC;
+	return (mode & FMODE_READ ? 1 << AEGIS_OP_READ : 0) | (mode & FMODE_WRITE ? 1 << AEGIS_OP_WRITE : 0);
+}
+
+#endif
