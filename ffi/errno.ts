@@ -127,6 +127,18 @@ const TABLE = [
   [125, "ECANCELED", "operation canceled"],
   // Not part of the user-space list; the kernel's bpf(2) lets it out all the same.
   [524, "ENOTSUPP", "operation not supported by this kernel"],
+  // libbpf's own.
+  [4000, "LIBBPF_LIBELF", "libelf failed"],
+  [4001, "LIBBPF_FORMAT", "not a BPF object"],
+  [4002, "LIBBPF_KVERSION", "wrong kernel version in object"],
+  [4003, "LIBBPF_ENDIAN", "object of other byte order"],
+  [4004, "LIBBPF_INTERNAL", "internal error of libbpf"],
+  [4005, "LIBBPF_RELOC", "relocation failed"],
+  [4006, "LIBBPF_LOAD", "load failed"],
+  [4007, "LIBBPF_VERIFY", "refused by the verifier"],
+  [4008, "LIBBPF_PROG2BIG", "program too big"],
+  [4009, "LIBBPF_KVER", "wrong kernel version"],
+  [4010, "LIBBPF_PROGTYPE", "kernel lacks the program type"],
 ] as const;
 
 const NAMES: ReadonlyMap<number, string> = new Map(TABLE.map(([errno, name]) => [errno, name]));
