@@ -9,6 +9,8 @@ build=$top/build
 cache=${AEGISBPF_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/aegisbpf}
 if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 
+PATH=$PATH:/usr/sbin:/sbin
+
 say() { printf '%s\n' "$bold==>$plain $*" >&2; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -46,7 +48,9 @@ install_packages() { # PACKAGE...
     as_root "${apt[@]}" -y --no-install-recommends install "$@" >&2
   elif has dnf; then
     say "dnf install $*"
-    as_root dnf -q -y --setopt=install_weak_deps=False install "$@" >&2
+    local dnf=(dnf -q -y --setopt=install_weak_deps=False)
+    # libbpf-devel is in CRB, which is off by default.
+    as_root "${dnf[@]}" install "$@" >&2 || as_root "${dnf[@]}" --enablerepo=crb install "$@" >&2
   else
     die "neither apt-get nor dnf here; install by hand: $*"
   fi
