@@ -17,12 +17,16 @@
 #include "subtree.h"
 
 /* Named so that the object's BTF describes them; the agent's layouts come from there. */
-const struct aegis_key *layout_key __attribute__((unused));
-const struct aegis_entry *layout_entry __attribute__((unused));
-const struct aegis_rule *layout_rule __attribute__((unused));
-const struct aegis_record *layout_record __attribute__((unused));
-const enum aegis_kind *layout_kind __attribute__((unused));
-const enum aegis_record_type *layout_record_type __attribute__((unused));
+const struct aegis_key *const volatile layout_key;
+const struct aegis_entry *const volatile layout_entry;
+const struct aegis_rule *const volatile layout_rule;
+const struct aegis_record *const volatile layout_record;
+const enum aegis_kind *const volatile layout_kind;
+const enum aegis_record_type *const volatile layout_record_type;
+const enum aegis_op *const volatile layout_op;
+const enum aegis_action *const volatile layout_action;
+const enum aegis_backend *const volatile layout_backend;
+const enum aegis_counter *const volatile layout_counter;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -56,9 +60,13 @@ static __always_inline bool act(__u64 verdict, __u32 live, __u32 ops, __u32 back
 		refuse = false;
 	if (set_rules)
 		rule = bpf_map_lookup_elem(set_rules, &index);
-	if (!rule || rule->flags & AEGIS_RULE_CANARY)
+	if (!rule)
 		return refuse;
-	decision->type = AEGIS_RECORD_DECISION;
+	if (rule->flags & AEGIS_RULE_CANARY) {
+		count(AEGIS_CANARY_SEEN);
+		return refuse;
+	}
+	decision->type = AEGIS_RECORD_TYPE_DECISION;
 	decision->backend = backend;
 	decision->flow.rule = rule->number;
 	decision->flow.op = first_op(ops & rule->ops);
@@ -80,9 +88,9 @@ static __noinline int open_slow(struct file *file, __u32 backend)
 	__u64 ino = inode->i_ino, tail = 0, verdict = 0;
 	struct decision decision = {};
 
-	if (file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)]) {
+	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)]) {
 		tail = identity_tail(inode->i_sb->s_dev, inode->i_generation);
-		verdict = judge(ino, tail, AEGIS_FILE, ops, live);
+		verdict = judge_file(ino, tail, ops, live);
 	}
 	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
 		verdict = stronger(verdict, judge_above(file->f_path.dentry, ops, live));
@@ -105,7 +113,7 @@ static __always_inline int on_open(struct file *file, __u32 backend)
 	__u64 ino = file->f_inode->i_ino;
 	__u32 live = *(volatile __u32 *)&control.live;
 
-	if (!file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)] &&
+	if (!state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)] &&
 	    !(live & (AEGIS_LIVE_SUBTREES | AEGIS_LIVE_CONFIRM)))
 		return 0;
 	return open_slow(file, backend);
@@ -146,9 +154,8 @@ static __noinline int opened(struct file *file, __u32 ops)
 	decision.flow.file.gen = BPF_CORE_READ(inode, i_generation);
 	decision.dentry = BPF_CORE_READ(file, f_path.dentry);
 	decision.mnt = BPF_CORE_READ(file, f_path.mnt);
-	if (file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
-		verdict = judge(ino, identity_tail(decision.flow.file.dev, decision.flow.file.gen), AEGIS_FILE, ops,
-				live);
+	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
+		verdict = judge_file(ino, identity_tail(decision.flow.file.dev, decision.flow.file.gen), ops, live);
 	if (live & AEGIS_LIVE_SUBTREES)
 		verdict = stronger(verdict, judge_above_read(decision.dentry, ops, live));
 	if (verdict) {
@@ -156,6 +163,19 @@ static __noinline int opened(struct file *file, __u32 ops)
 		act(verdict, live, ops, AEGIS_BACKEND_TRACEPOINT, &decision);
 	}
 	return 0;
+}
+
+/* The caller's open file behind a descriptor; NULL where there is none. */
+static __always_inline struct file *file_of(__u64 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct file *file = NULL, **fds;
+
+	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return NULL;
+	fds = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), fds + fd);
+	return file;
 }
 
 static __always_inline __u32 syscall_number(void *regs)
@@ -168,10 +188,8 @@ static __always_inline __u32 syscall_number(void *regs)
 SEC("raw_tp/sys_exit")
 int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *task;
-	struct file *file = NULL;
 	__u64 fd = ctx->args[1];
-	struct file **fds;
+	struct file *file;
 	__u32 number;
 	int i;
 
@@ -183,11 +201,7 @@ int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 			break;
 	if (i == 8)
 		return 0;
-	task = (void *)bpf_get_current_task();
-	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-		return 0;
-	fds = BPF_CORE_READ(task, files, fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), fds + fd);
+	file = file_of(fd);
 	if (!file || BPF_CORE_READ(file, f_flags) & O_PATH)
 		return 0;
 	return opened(file, open_ops(0, BPF_CORE_READ(file, f_mode)));
@@ -203,22 +217,24 @@ int tp_exec(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /*
- * Tells the agent what the kernel takes a path for: the agent looks at it with statx() and reads the answer.
- * stat's own numbers would not do: btrfs and overlayfs show other devices there, and no generation.
+ * Tells the agent what the kernel takes a file for: it opens the file with O_PATH and runs this with the
+ * descriptor (BPF_PROG_TEST_RUN), so nothing is attached and no other process pays. stat's own numbers would not
+ * do: btrfs and overlayfs show other devices there, and no generation.
  */
-SEC("fentry/security_inode_getattr")
-int BPF_PROG(record_identity, const struct path *path)
+SEC("raw_tp")
+int tell_identity(struct bpf_raw_tracepoint_args *ctx)
 {
+	struct file *file = file_of(ctx->args[0]);
 	struct inode *inode;
 
-	if ((__u32)bpf_get_current_pid_tgid() != control.agent_tid)
+	if (!file)
 		return 0;
-	inode = path->dentry->d_inode;
-	told.id.ino = inode->i_ino;
-	told.id.dev = inode->i_sb->s_dev;
-	told.id.gen = inode->i_generation;
-	told.mode = inode->i_mode;
-	told.nlink = inode->i_nlink;
-	told.seen++;
+	inode = BPF_CORE_READ(file, f_inode);
+	state.told.id.ino = BPF_CORE_READ(inode, i_ino);
+	state.told.id.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	state.told.id.gen = BPF_CORE_READ(inode, i_generation);
+	state.told.mode = BPF_CORE_READ(inode, i_mode);
+	state.told.nlink = BPF_CORE_READ(inode, i_nlink);
+	state.told.seen++;
 	return 0;
 }

@@ -52,6 +52,7 @@ struct aegis_identity {
  */
 enum aegis_kind {
 	AEGIS_FILE = 1, /* a = ino, b = dev << 32 | gen: this file is covered by `rule` */
+	AEGIS_INODE,    /* a = ino, b = dev << 32: the same, whatever its generation */
 	AEGIS_DIR,      /* the same of a directory: `rule` covers what lies below; `node` is the place it stands at */
 	AEGIS_EDGE,     /* a = node, b = hash of a name: the place `node` below it, or the covered file of `rule` */
 	AEGIS_CGROUP,   /* a = cgroup id: `mask` is what this cgroup's subtree is a member of */
@@ -123,12 +124,12 @@ struct aegis_control {
 	__u64 emergency_until_ns; /* CLOCK_BOOTTIME */
 	__u64 coalesce_ns;        /* at most one record per flow in this time */
 	__u64 heartbeat_ns;       /* CLOCK_BOOTTIME, stored by the agent */
-	__u32 agent_tid;
+	__u32 agent_pid;
 	__u32 backend;
 	struct aegis_set sets[2];
 };
 
-/* What a program saw when the agent looked at a path: see record_identity. */
+/* What the kernel takes a file for: the answer of tell_identity. */
 struct aegis_told {
 	struct aegis_identity id;
 	__u32 mode;
@@ -143,6 +144,14 @@ struct aegis_told {
 #define AEGIS_FILE_FILTER_BITS 17
 #define AEGIS_DIR_FILTER_BITS 14
 #define AEGIS_FILTER_FACTOR 0x9e3779b97f4a7c15ull
+
+/* All global state, mapped by the agent as one piece of memory. */
+struct aegis_state {
+	struct aegis_control control;
+	struct aegis_told told;
+	__u8 file_filter[2][1 << AEGIS_FILE_FILTER_BITS];
+	__u8 dir_filter[2][1 << AEGIS_DIR_FILTER_BITS];
+};
 
 /* A flow is a stream of equal decisions: its count is exact, its records are coalesced. */
 struct aegis_flow_key {
@@ -181,12 +190,13 @@ enum aegis_counter {
 	AEGIS_UNTRACKED_FLOW,  /* decisions that no flow could hold */
 	AEGIS_LEARNT,          /* identities added by the kernel itself */
 	AEGIS_LEARN_FAILED,    /* identities that could not be added */
+	AEGIS_CANARY_SEEN,
 	AEGIS_COUNTERS,
 };
 
 enum aegis_record_type {
-	AEGIS_RECORD_DECISION = 1,
-	AEGIS_RECORD_BOUND, /* a name of a rule now stands for another file */
+	AEGIS_RECORD_TYPE_DECISION = 1,
+	AEGIS_RECORD_TYPE_BOUND, /* a name of a rule now stands for another file */
 };
 
 /* record.flags */

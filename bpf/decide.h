@@ -167,6 +167,15 @@ static __always_inline __u64 stronger(__u64 one, __u64 other)
 	return verdict_action(other) > verdict_action(one) ? other : one;
 }
 
+static __always_inline __u64 judge_file(__u64 ino, __u64 tail, __u32 ops, __u32 live)
+{
+	__u64 verdict = judge(ino, tail, AEGIS_FILE, ops, live);
+
+	if (verdict_action(verdict) == AEGIS_DENY)
+		return verdict;
+	return stronger(verdict, judge(ino, tail >> 32 << 32, AEGIS_INODE, ops, live));
+}
+
 /* The first operation among ops; clang 14 has no count of trailing zeros for BPF. */
 static __always_inline __u8 first_op(__u32 ops)
 {

@@ -3,13 +3,9 @@
 #ifndef AEGIS_MAPS_H
 #define AEGIS_MAPS_H
 
-struct aegis_control control = {};
+struct aegis_state state SEC(".bss.state") = {};
 
-/* What the agent was told about the path it looked at last: see record_identity. */
-struct aegis_told told = {};
-
-__u8 file_filter[2][1 << AEGIS_FILE_FILTER_BITS] = {};
-__u8 dir_filter[2][1 << AEGIS_DIR_FILTER_BITS] = {};
+#define control state.control
 
 /*
  * Rules and entries of the two sets; the agent puts a new inner map for every policy it applies.

@@ -24,7 +24,7 @@ static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32
 			break;
 		inode = parent->d_inode;
 		ino = inode->i_ino;
-		if (dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
+		if (state.dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
 			verdict = stronger(verdict, judge(ino, identity_tail(inode->i_sb->s_dev, inode->i_generation),
 							  AEGIS_DIR, ops, live));
 		dentry = parent;
@@ -48,7 +48,7 @@ static __always_inline __u64 judge_above_read(struct dentry *dentry, __u32 ops, 
 			break;
 		inode = BPF_CORE_READ(parent, d_inode);
 		ino = BPF_CORE_READ(inode, i_ino);
-		if (dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
+		if (state.dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
 			verdict = stronger(verdict, judge(ino,
 							  identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
 									BPF_CORE_READ(inode, i_generation)),
