@@ -1,0 +1,25 @@
+/** The catalogue: every case, by category. A new file of cases is named here. */
+
+import type { Case } from "../guest/case.ts";
+import { descriptors } from "./descriptors.ts";
+import { direct } from "./direct.ts";
+import { reporting } from "./events.ts";
+import { exec } from "./exec.ts";
+import { exempt } from "./exempt.ts";
+import { fallback } from "./fallback.ts";
+import { lives } from "./life.ts";
+import { names } from "./names.ts";
+import { views } from "./views.ts";
+
+/** All cases, in the order in which they run. */
+export const catalogue: readonly Case[] = [
+  ...direct,
+  ...names,
+  ...views,
+  ...descriptors,
+  ...exec,
+  ...exempt,
+  ...reporting,
+  ...lives,
+  ...fallback,
+];

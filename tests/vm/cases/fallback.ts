@@ -1,0 +1,101 @@
+/** Backends that cannot decide: the agent refuses or goes on in audit, as it was told, and says so. */
+
+import { type Case, category, check, type Context, equal } from "../guest/case.ts";
+
+/** Nothing of the agent is in the kernel. */
+function nothingAttached(t: Context): void {
+  let pins: string[] = [];
+  try {
+    pins = [...Deno.readDirSync(t.agent.pins)].map((entry) => entry.name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  equal(pins.join(), "", "pins left behind");
+  equal(t.act.one("open-read", `${t.dir()}/secret`), "ok", "the file that the policy denies");
+}
+
+function policy(t: Context): string {
+  const secret = t.file(`${t.dir()}/secret`);
+  return t.writePolicy({ rules: [{ id: t.ruleId(), paths: [secret] }] });
+}
+
+const degraded = (backend: "fentry" | "tracepoint") => ({
+  name: `${backend} audits and says that it cannot enforce`,
+  phases: [backend],
+  run: async (t: Context) => {
+    const health = await t.agent.json(0, "health", "--json");
+    equal(health.posture, "degraded", "posture");
+    equal(health.backend, backend, "backend");
+    check(health.reasons.length > 0, "no reason is given");
+    equal((await t.agent.run("health", "--require-enforce")).code, 1, "exit of --require-enforce");
+  },
+});
+
+/** The cases of `fallback`. */
+export const fallback: Case[] = category("fallback", [
+  degraded("fentry"),
+  degraded("tracepoint"),
+  ...(["fentry", "tracepoint"] as const).map((backend) => ({
+    name: `--backend ${backend} --fallback refuse attaches nothing`,
+    phases: ["alone" as const],
+    run: async (t: Context) => {
+      await t.agent.expect(
+        3,
+        ...["run", "--policy", policy(t), "--backend", backend, "--fallback", "refuse"],
+        ...["--metrics", "off", "--events", "off"],
+      );
+      nothingAttached(t);
+    },
+  })),
+  {
+    name: "--backend lsm is taken only where the kernel asks it",
+    phases: ["alone"],
+    run: async (t) => {
+      const words = [
+        "--policy",
+        policy(t),
+        "--backend",
+        "lsm",
+        "--fallback",
+        "refuse",
+        "--metrics",
+        "off",
+        "--events",
+        "off",
+      ];
+      if (t.guest.bpfLsm) {
+        await t.agent.start(...words);
+        equal(t.act.one("open-read", `${t.dir()}/secret`), "EPERM", "the denied file");
+        return;
+      }
+      await t.agent.expect(3, "run", ...words);
+      nothingAttached(t);
+    },
+  },
+  {
+    name: "--backend fmod_ret enforces with and without bpf in the LSM list",
+    phases: ["alone"],
+    run: async (t) => {
+      await t.agent.start(
+        "--policy",
+        policy(t),
+        "--backend",
+        "fmod_ret",
+        "--metrics",
+        "off",
+        "--events",
+        "off",
+      );
+      equal(t.act.one("open-read", `${t.dir()}/secret`), "EPERM", "the denied file");
+      equal((await t.agent.json(0, "health", "--json")).backend, "fmod_ret", "backend");
+    },
+  },
+  {
+    name: "the backend that was chosen by itself",
+    phases: ["alone"],
+    run: async (t) => {
+      await t.agent.start("--policy", policy(t), "--metrics", "off", "--events", "off");
+      equal((await t.agent.json(0, "health", "--json")).backend, t.guest.backend, "backend");
+    },
+  },
+]);

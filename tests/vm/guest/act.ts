@@ -1,0 +1,63 @@
+/**
+ * Runs `act`, the program that tries one file operation as a workload would (see ../act/act.c).
+ *
+ * The results are its lines: `ok`, an errno's name, `exit N`, `signal N`, a report, or `setup STEP ERRNO`.
+ */
+
+import { Failure } from "./case.ts";
+
+/** The words of one `act` operation: options, the operation's name, its arguments. */
+export type Words = readonly string[];
+
+const text = new TextDecoder();
+
+/** Runs `act` programs from one place. */
+export class Act {
+  /** @param program Path of the executable */
+  constructor(readonly program: string) {}
+
+  /**
+   * Tries one operation.
+   *
+   * @returns its result line
+   * @throws {Failure} when `act` was called wrongly or printed nothing
+   */
+  one(...words: string[]): string {
+    return this.all([words])[0] ?? "";
+  }
+
+  /** Tries several operations in one run of `act`, one after another; as many result lines. */
+  all(operations: readonly Words[]): string[] {
+    const done = new Deno.Command(this.program, { args: join(operations), stdin: "null" }).outputSync();
+    return lines(operations, text.decode(done.stdout), text.decode(done.stderr));
+  }
+
+  /** Starts an operation that goes on beside the caller, for races and for gaps; the promise is its result line. */
+  start(...words: string[]): Promise<string> {
+    const running = new Deno.Command(this.program, {
+      args: words,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    return running.then((done) =>
+      lines([words], text.decode(done.stdout), text.decode(done.stderr))[0] ?? ""
+    );
+  }
+}
+
+function join(operations: readonly Words[]): string[] {
+  return operations.flatMap((words, i) => (i ? ["--", ...words] : [...words]));
+}
+
+function lines(operations: readonly Words[], stdout: string, stderr: string): string[] {
+  const results = stdout.split("\n").filter((line) => line !== "");
+  if (stderr !== "" || results.length !== operations.length) {
+    throw new Failure(
+      `act ${join(operations).join(" ")}: ${operations.length} results expected, got ${
+        JSON.stringify(results)
+      } ${stderr.slice(0, 300)}`,
+    );
+  }
+  return results;
+}

@@ -1,0 +1,187 @@
+/** Starts, asks, kills and clears away the agent under test, by its command line only. */
+
+import { Failure } from "./case.ts";
+
+/** What one command printed and how it ended. */
+export interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const text = new TextDecoder();
+
+/** The agent under test. At most one runs at a time. */
+export class Agent {
+  #child: Deno.ChildProcess | undefined;
+  #log: string;
+  #root: string;
+  #pins: string;
+
+  /**
+   * @param program Path of `aegisbpf`
+   * @param directory Where logs are kept
+   * @param environment What the agent and its commands get besides this process's environment
+   */
+  constructor(
+    readonly program: string,
+    directory: string,
+    readonly environment: Record<string, string> = {},
+  ) {
+    this.#log = `${directory}/agent.log`;
+    this.#root = environment.AEGISBPF_ROOT ?? "";
+    this.#pins = environment.AEGISBPF_BPFFS ?? "/sys/fs/bpf/aegisbpf";
+  }
+
+  /** Where the pins are. */
+  get pins(): string {
+    return this.#pins;
+  }
+
+  /** @throws {Failure} when no agent runs */
+  get pid(): number {
+    if (!this.#child) throw new Failure("No agent runs");
+    return this.#child.pid;
+  }
+
+  /**
+   * Starts `aegisbpf run` and waits until it answers.
+   *
+   * @throws {Failure} with the end of its log when it ends or does not answer within a minute
+   */
+  async start(...args: string[]): Promise<void> {
+    if (this.#child) throw new Failure("An agent runs already");
+    const log = Deno.openSync(this.#log, { write: true, create: true, append: true });
+    // Through a shell, because Deno cannot give a child an open file.
+    const child = new Deno.Command("/bin/sh", {
+      args: ["-c", 'exec "$0" run "$@" >>"$LOG" 2>&1', this.program, ...args],
+      env: { ...this.environment, LOG: this.#log },
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    log.close();
+    this.#child = child;
+    let ended: number | undefined;
+    child.status.then((status) => ended = status.code);
+    const end = Date.now() + 60_000;
+    while (!(await this.#answers())) {
+      if (ended !== undefined || Date.now() > end) {
+        if (ended === undefined) await this.kill();
+        this.#child = undefined;
+        throw new Failure(`The agent did not start (${ended ?? "no answer"}): ${this.log()}`);
+      }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  /** Runs one command and waits for its end. */
+  async run(...args: string[]): Promise<Answer> {
+    return await this.runFor(60_000, ...args);
+  }
+
+  /** Runs one command for at most `limit` milliseconds, then kills it. */
+  async runFor(limit: number, ...args: string[]): Promise<Answer> {
+    const child = new Deno.Command(this.program, {
+      args,
+      env: this.environment,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+    const done = await child.output();
+    clearTimeout(timer);
+    return { code: done.code, stdout: text.decode(done.stdout), stderr: text.decode(done.stderr) };
+  }
+
+  /**
+   * Runs a command that must end with `code` and print JSON.
+   *
+   * @throws {Failure} otherwise, with what it printed
+   */
+  // deno-lint-ignore no-explicit-any -- answers differ by command; cases look at the fields they know
+  async json(code: number, ...args: string[]): Promise<any> {
+    const answer = await this.expect(code, ...args);
+    try {
+      return JSON.parse(answer.stdout);
+    } catch {
+      throw new Failure(`${args.join(" ")} printed no JSON: ${answer.stdout.slice(0, 300)}`);
+    }
+  }
+
+  /**
+   * Runs a command that must end with `code`.
+   *
+   * @throws {Failure} otherwise, with what it printed
+   */
+  async expect(code: number, ...args: string[]): Promise<Answer> {
+    const answer = await this.run(...args);
+    if (answer.code !== code) {
+      throw new Failure(
+        `${args.join(" ")}: exit ${code} expected, got ${answer.code}: ${
+          (answer.stderr + answer.stdout).slice(0, 2000)
+        }`,
+      );
+    }
+    return answer;
+  }
+
+  /** Kills the agent with SIGKILL and waits for its end. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Asks the agent to stop and waits for its end. */
+  async stop(): Promise<number> {
+    return await this.#end("SIGTERM");
+  }
+
+  /** Stops the agent if one runs and takes its pins and its memory of policies away. */
+  async clear(): Promise<void> {
+    if (this.#child) await this.kill();
+    for (const path of [this.#pins, `${this.#root}/var/lib/aegisbpf`, `${this.#root}/run/aegisbpf`]) {
+      try {
+        Deno.removeSync(path, { recursive: true });
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+
+  /** The last `bytes` of what the agents printed. */
+  log(bytes = 2000): string {
+    try {
+      return Deno.readTextFileSync(this.#log).slice(-bytes);
+    } catch {
+      return "";
+    }
+  }
+
+  async #end(signal: Deno.Signal): Promise<number> {
+    const child = this.#child;
+    if (!child) throw new Failure("No agent runs");
+    this.#child = undefined;
+    try {
+      child.kill(signal);
+    } catch {
+      // it has ended by itself
+    }
+    const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const { code } = await child.status;
+    clearTimeout(timer);
+    return code;
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      using _socket = await Deno.connect({
+        transport: "unix",
+        path: `${this.#root}/run/aegisbpf/control.sock`,
+      });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}

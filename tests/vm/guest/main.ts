@@ -1,0 +1,102 @@
+/**
+ * Runs the catalogue on the kernel it finds itself on, as root, and prints one JSON line for each case.
+ *
+ *   main.ts --kernel NAME --agent PATH --act PATH --nothing PATH --scratch DIR
+ *           [--phase PHASE]... [--category CATEGORY]... [--ext4 DIR] [--tmpfs DIR] [--backend NAME]
+ *
+ * One Deno process for a whole boot, because under emulation its start takes as long as a hundred cases. Exit status: 0
+ * all ran, whatever their results; 1 the cases could not be run.
+ */
+
+import { parseArgs } from "node:util";
+import { catalogue } from "../cases/catalogue.ts";
+import { Act } from "./act.ts";
+import { Agent } from "./agent.ts";
+import type { Guest, Phase } from "./case.ts";
+import { runPhase } from "./runner.ts";
+
+const PHASES: readonly Phase[] = ["enforce", "fentry", "tracepoint", "alone"];
+
+const { values } = parseArgs({
+  options: {
+    kernel: { type: "string", default: "host" },
+    agent: { type: "string" },
+    act: { type: "string" },
+    nothing: { type: "string" },
+    scratch: { type: "string" },
+    ext4: { type: "string", default: "/srv/t" },
+    tmpfs: { type: "string", default: "/dev/shm/t" },
+    backend: { type: "string" },
+    phase: { type: "string", multiple: true },
+    category: { type: "string", multiple: true },
+  },
+});
+const { agent: agentPath, act: actPath, nothing, scratch } = values;
+if (!agentPath || !actPath || !nothing || !scratch) {
+  console.error("main.ts: --agent, --act, --nothing and --scratch are required");
+  Deno.exit(1);
+}
+
+const guest = describe(nothing);
+for (const dir of [scratch, guest.ext4, guest.tmpfs]) Deno.mkdirSync(dir, { recursive: true, mode: 0o755 });
+const environment = Object.fromEntries(
+  ["AEGISBPF_ROOT", "AEGISBPF_BPFFS"].flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }),
+);
+const agent = new Agent(agentPath, scratch, environment);
+await agent.clear();
+for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
+  const cases = catalogue.filter((one) =>
+    (one.phases ?? ["enforce"]).includes(phase) &&
+    (!values.category || values.category.includes(one.category))
+  );
+  if (cases.length === 0) continue;
+  await runPhase({
+    phase,
+    cases,
+    guest,
+    act: new Act(actPath),
+    agent,
+    scratch,
+    report: (report) => {
+      console.log(JSON.stringify(report));
+      if (report.result === "fail") console.error(`${report.category}/${report.name}: ${agent.log(600)}`);
+    },
+  });
+}
+
+/** Learns what the machine is and makes the cgroups that cases use. */
+function describe(nothing: string): Guest {
+  const lsms = read("/sys/kernel/security/lsm").trim().split(",");
+  const bpfLsm = lsms.includes("bpf");
+  const cgroupRoot = read("/proc/mounts").split("\n").map((line) => line.split(" ")).find((f) =>
+    f[2] === "cgroup2"
+  )?.[1];
+  if (cgroupRoot === undefined) throw new Error("No unified cgroup hierarchy is mounted");
+  const exemptCgroup = `${cgroupRoot}/aegis-test/exempt`, plainCgroup = `${cgroupRoot}/aegis-test/plain`;
+  for (const dir of [plainCgroup, `${exemptCgroup}/child/grandchild`]) {
+    Deno.mkdirSync(dir, { recursive: true });
+  }
+  return {
+    kernel: values.kernel,
+    release: Deno.osRelease(),
+    bpfLsm,
+    backend: (values.backend as Guest["backend"] | undefined) ?? (bpfLsm ? "lsm" : "fmod_ret"),
+    cgroupRoot,
+    plainCgroup,
+    exemptCgroup,
+    ext4: values.ext4,
+    tmpfs: values.tmpfs,
+    nothing,
+  };
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,118 @@
+/** Runs the cases of one phase under one agent and reports each. */
+
+import { Act } from "./act.ts";
+import { Agent } from "./agent.ts";
+import { type Case, type Guest, type Phase, Skip } from "./case.ts";
+import { EventLog } from "./events.ts";
+import { CaseContext, Shared } from "./setup.ts";
+
+/** One line of a guest's output. */
+export interface Report {
+  readonly kernel: string;
+  /** `bpf` or `none`: whether `bpf` is in the kernel's LSM list. */
+  readonly lsm: "bpf" | "none";
+  readonly phase: Phase;
+  readonly backend: string;
+  readonly category: string;
+  readonly name: string;
+  readonly result: "pass" | "fail" | "skip";
+  /** Why it failed or was skipped. */
+  readonly reason?: string;
+  readonly ms: number;
+}
+
+/** What {@link runPhase} needs. */
+export interface PhaseOptions {
+  readonly phase: Phase;
+  readonly cases: readonly Case[];
+  readonly guest: Guest;
+  readonly act: Act;
+  readonly agent: Agent;
+  /** A directory for policies, events and logs. */
+  readonly scratch: string;
+  readonly report: (report: Report) => void;
+}
+
+/** No case may take longer; milliseconds. */
+const CASE_LIMIT = 120_000;
+
+/** Prepares all cases, starts the agent, applies their one policy and runs them; nothing of the agent is left behind. */
+export async function runPhase(options: PhaseOptions): Promise<void> {
+  const { phase, guest, act, agent, scratch } = options;
+  const events = new EventLog(`${scratch}/${phase}-events.jsonl`);
+  const shared = new Shared(phase, guest, act, agent, events, scratch);
+  const cases = [...options.cases].sort((a, b) =>
+    Number(a.disruptive ?? false) - Number(b.disruptive ?? false)
+  );
+  const contexts = cases.map((one, i) => new CaseContext(shared, one, i));
+  const broken = new Map<Case, unknown>();
+  for (const [i, one] of cases.entries()) {
+    try {
+      await one.prepare?.(contexts[i] as CaseContext);
+    } catch (error) {
+      broken.set(one, error);
+    }
+  }
+  const start = phase === "alone" ? undefined : await startAgent(shared).catch((error) => error ?? "unknown");
+  for (const [i, one] of cases.entries()) {
+    const before = performance.now();
+    let result: Report["result"] = "pass", reason: string | undefined;
+    try {
+      if (start !== undefined) throw start;
+      if (broken.has(one)) throw broken.get(one);
+      await limited(one.run(contexts[i] as CaseContext));
+    } catch (error) {
+      result = error instanceof Skip ? "skip" : "fail";
+      reason = error instanceof Error ? `${error.message}${ownFault(error)}` : String(error);
+    }
+    if (phase === "alone") await agent.clear();
+    options.report({
+      kernel: guest.kernel,
+      lsm: guest.bpfLsm ? "bpf" : "none",
+      phase,
+      backend: phase === "enforce" ? guest.backend : phase,
+      category: one.category,
+      name: one.name,
+      result,
+      ...(reason === undefined ? {} : { reason }),
+      ms: Math.round(performance.now() - before),
+    });
+  }
+  await agent.clear();
+}
+
+/** The first policy names none of the cases' files, so what they see came through `policy apply`. */
+async function startAgent(shared: Shared): Promise<void> {
+  const { agent, phase, scratch } = shared;
+  Deno.writeTextFileSync(`${scratch}/elsewhere`, "");
+  const first = shared.write({ rules: [{ id: "elsewhere", paths: [`${scratch}/elsewhere`] }] });
+  await agent.start(
+    "--policy",
+    first,
+    "--events",
+    shared.events.path,
+    "--metrics",
+    "off",
+    ...(phase === "enforce" ? [] : ["--backend", phase]),
+  );
+  await agent.expect(0, "policy", "apply", shared.write({}));
+}
+
+async function limited(work: void | Promise<void>): Promise<void> {
+  let timer = 0;
+  const late = new Promise<void>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`No result within ${CASE_LIMIT / 1000} s`)), CASE_LIMIT);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Where an error that is not a case's finding came from. */
+function ownFault(error: Error): string {
+  return error.constructor.name === "Failure" || error instanceof Skip
+    ? ""
+    : ` (${error.stack?.split("\n")[1]?.trim() ?? "?"})`;
+}

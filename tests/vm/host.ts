@@ -1,0 +1,136 @@
+/**
+ * Boots each kernel with and without `bpf` in its LSM list, runs the catalogue in each guest and adds up the results.
+ *
+ *   tests/vm/run [--kernel K]... [--lsm bpf|none]... [--category C]... [--phase P]... [--agent PATH] [--jobs N]
+ *
+ * Two guests run at a time by default. Consoles and logs of guests in which something failed stay in build/vm. The last line is
+ * `N passed, N failed, N skipped`; exit status: 0 when cases ran and none failed, 1 otherwise, 2 bad usage.
+ */
+
+import { basename, dirname, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { Report } from "./guest/runner.ts";
+import { pack, ROOT, WORK } from "./pack.ts";
+import { printFailures, printTable, total } from "./summary.ts";
+
+/** Seconds that one guest may take. */
+const BOOT_LIMIT = 900;
+
+/** One guest. */
+interface Boot {
+  readonly kernel: string;
+  readonly lsm: string;
+}
+
+const VM = resolve(import.meta.dirname ?? ".", "vm");
+const options = parse();
+const started = Date.now();
+const share = await pack(options.agent);
+await command(VM, "kernels", ...options.kernels);
+const boots = options.kernels.flatMap((kernel) => options.lsms.map((lsm) => ({ kernel, lsm })));
+const reports: Report[] = [];
+const waiting = [...boots];
+await Promise.all(Array.from({ length: options.jobs }, async () => {
+  for (let next = waiting.shift(); next; next = waiting.shift()) reports.push(...await run(next));
+}));
+printTable(reports);
+printFailures(reports);
+const sum = total(reports);
+console.log(`${boots.length} boots in ${Math.round((Date.now() - started) / 1000)} s`);
+console.log(`${sum.pass} passed, ${sum.fail} failed, ${sum.skip} skipped`);
+Deno.exit(sum.fail > 0 || sum.pass === 0 ? 1 : 0);
+
+/** Runs one guest; a guest that dies or is cut off is a failure of its own. */
+async function run({ kernel, lsm }: Boot): Promise<Report[]> {
+  const name = `${kernel}-${lsm}`, before = Date.now();
+  const [console_, log] = [`${WORK}/${name}.console`, `${WORK}/${name}.log`];
+  console.log(`${name}: booting`);
+  const words = [
+    ...options.phases.flatMap((p) => ["--phase", p]),
+    ...options.categories.flatMap((c) => ["--category", c]),
+  ];
+  const child = new Deno.Command(VM, {
+    args: [
+      ...["run", "--kernel", kernel, "--lsm", lsm, "--mem", "1024", "--timeout", String(BOOT_LIMIT)],
+      ...["--share", share.dir, "--packed", share.image, "--"],
+      ...[
+        "./deno",
+        "run",
+        "--quiet",
+        "--allow-all",
+        "--no-check",
+        "--no-code-cache",
+        "main.js",
+        "--kernel",
+        kernel,
+      ],
+      ...["--agent", share.agent, "--act", `${share.dir}/act`, "--nothing", `${share.dir}/nothing`],
+      ...["--scratch", "/srv/scratch", ...words],
+    ],
+    env: { VM_CONSOLE: console_ },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder().decode(stdout), errors = new TextDecoder().decode(stderr);
+  const found: Report[] = text.split("\n").filter((line) => line.startsWith("{")).map((line) =>
+    JSON.parse(line)
+  );
+  if (code !== 0 || found.length === 0) {
+    found.push({
+      ...{
+        kernel,
+        lsm: lsm as Report["lsm"],
+        phase: "alone",
+        backend: "-",
+        category: "guest",
+        name: "runs to its end",
+      },
+      ...{ result: "fail", reason: `exit ${code}: ${errors.slice(-1500)}`, ms: Date.now() - before },
+    });
+  }
+  const { pass, fail, skip } = total(found);
+  console.log(
+    `${name}: ${pass} passed, ${fail} failed, ${skip} skipped in ${
+      Math.round((Date.now() - before) / 1000)
+    } s`,
+  );
+  if (fail > 0) await Deno.writeTextFile(log, `${text}\n${errors}`);
+  else await Promise.all([console_, log].map((path) => Deno.remove(path).catch(() => {})));
+  return found;
+}
+
+async function command(program: string, ...args: string[]): Promise<void> {
+  const { success } = await new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`${basename(program)} ${args.join(" ")} failed`);
+}
+
+function parse() {
+  const many = { type: "string", multiple: true } as const;
+  try {
+    const { values } = parseArgs({
+      options: {
+        ...{ kernel: many, lsm: many, category: many, phase: many },
+        agent: { type: "string", default: `${ROOT}/dist/aegisbpf` },
+        jobs: { type: "string", default: "2" },
+      },
+    });
+    return {
+      kernels: values.kernel ?? ["5.10", "6.1", "6.12", "7.3"],
+      lsms: values.lsm ?? ["bpf", "none"],
+      categories: values.category ?? [],
+      phases: values.phase ?? [],
+      agent: resolve(dirname(values.agent), basename(values.agent)),
+      jobs: Number(values.jobs),
+    };
+  } catch (error) {
+    console.error(`run: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(2);
+  }
+}

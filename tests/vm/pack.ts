@@ -1,0 +1,76 @@
+/** Builds what a guest needs beside its kernel: `act`, the case runner, Deno and the agent, in one folder and its image. */
+
+import { dirname, resolve } from "node:path";
+
+/** The project's folder. */
+export const ROOT = resolve(import.meta.dirname ?? ".", "../..");
+/** Where everything of these tests is built and kept. */
+export const WORK = `${ROOT}/build/vm`;
+
+/** What was packed. */
+export interface Share {
+  /** The folder, whose path is the same in a guest. */
+  readonly dir: string;
+  /** Its image, for `vm run --packed`. */
+  readonly image: string;
+  /** The agent in it. */
+  readonly agent: string;
+}
+
+/**
+ * Packs the folder `build/vm/share`.
+ *
+ * @param agent Path of `aegisbpf`: one executable, or the launcher of a bundle that lies beside it with its Deno
+ * @throws when something does not build
+ */
+export async function pack(agent: string): Promise<Share> {
+  const dir = `${WORK}/share`, image = `${WORK}/share.img`, here = `${ROOT}/tests/vm`;
+  await Deno.remove(dir, { recursive: true }).catch(() => {});
+  await Deno.mkdir(`${dir}/agent`, { recursive: true });
+  await buildAct(dir);
+  await tool("esbuild", `${ROOT}/node_modules/.bin/esbuild`, [
+    ...[`${here}/guest/main.ts`, "--bundle", "--format=esm", "--platform=node", "--target=esnext"],
+    ...["--log-level=warning", `--outfile=${dir}/main.js`],
+  ]);
+  await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
+  await Deno.copyFile(agent, `${dir}/agent/aegisbpf`);
+  await Deno.chmod(`${dir}/agent/aegisbpf`, 0o755);
+  if (!(await isElf(agent))) {
+    await tool("cp", "cp", ["-r", `${dirname(agent)}/bundle`, `${dirname(agent)}/deno`, `${dir}/agent/`]);
+  }
+  await tool("vm pack", `${here}/vm`, ["pack", dir, image]);
+  return { dir, image, agent: `${dir}/agent/aegisbpf` };
+}
+
+/** Builds `act` and `nothing`, both static, into a folder. */
+export async function buildAct(dir: string): Promise<void> {
+  const source = `${ROOT}/tests/vm/act`;
+  const files = [...Deno.readDirSync(source)].map((entry) => entry.name).filter((name) =>
+    /^(act|ops_\w+)\.c$/.test(name)
+  );
+  const warnings = ["-Wall", "-Wextra", "-Werror", "-std=gnu11"];
+  await tool("gcc", "gcc", [
+    ...["-O2", "-s", "-static", ...warnings, "-o", `${dir}/act`, ...files.map((name) => `${source}/${name}`)],
+  ]);
+  await tool("gcc", "gcc", [
+    "-s",
+    "-static",
+    "-nostdlib",
+    ...warnings,
+    "-o",
+    `${dir}/nothing`,
+    `${source}/nothing.c`,
+  ]);
+}
+
+async function isElf(path: string): Promise<boolean> {
+  using file = await Deno.open(path);
+  const head = new Uint8Array(4);
+  await file.read(head);
+  return head.join() === "127,69,76,70";
+}
+
+async function tool(name: string, program: string, args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args, stdin: "null" }).output();
+  if (!success) throw new Error(`${name} failed: ${new TextDecoder().decode(stderr)}`);
+}
