@@ -1,0 +1,25 @@
+/**
+ * The bounds of a policy, in one place: what is larger is refused before it can cost memory or time.
+ *
+ * @module
+ */
+
+/** Bounds of a policy file and of what is in it; all of them are inclusive. */
+export const LIMITS = {
+  /** Size of the file in bytes: 8 MiB. 100,000 rules of one path each take about 6. */
+  fileBytes: 8 * 1024 * 1024,
+  /** YAML tokens in the file, which is what the parser's memory grows with; a rule of one path is 20 of them. */
+  tokens: 3_000_000,
+  /** Levels of YAML nesting; the format itself needs ten. */
+  depth: 32,
+  /** Rules of one policy. */
+  rules: 100_000,
+  /** Named scopes: a task's scopes are one 64-bit mask in the kernel. */
+  scopes: 64,
+  /** Bytes of a path: Linux's PATH_MAX without the terminating NUL. */
+  pathBytes: 4095,
+  /** Bytes of one component of a path: Linux's NAME_MAX. */
+  nameBytes: 255,
+  /** Problems reported for one file; a last one says that there are more. */
+  problems: 100,
+} as const;
