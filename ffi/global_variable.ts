@@ -34,7 +34,7 @@ export class GlobalVariable {
    * Sets what it holds at the start, before the load.
    *
    * @throws {RangeError} If `bytes` is not of {@linkcode size} bytes.
-   * @throws {SystemError} `EBUSY` after the load.
+   * @throws {SystemError} `EINVAL` or `EBUSY` after the load.
    */
   setInitialValue(bytes: Uint8Array): void {
     if (bytes.length !== this.size) {

@@ -137,8 +137,8 @@ export function statFd(fd: number): FileStatus {
  *
  * @throws {SystemError} `ENOENT` if there is none.
  */
-export function unlink(path: string): void {
-  if (libc().unlink(cString(path)) !== 0) throw lastError("unlink", path);
+export function unlink(path: string | Uint8Array): void {
+  if (libc().unlink(cString(path)) !== 0) throw lastError("unlink", describe(path));
 }
 
 /** Closes a file descriptor; one that is not open is ignored. */

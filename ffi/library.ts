@@ -25,10 +25,12 @@ export class Libbpf implements Disposable {
   readonly version: string;
   readonly #library: Deno.DynamicLibrary<typeof LIBBPF_SYMBOLS>;
   readonly #printer: Deno.UnsafeCallback<typeof PRINTER>;
+  readonly #previousPrinter: Deno.PointerValue;
   #warnings: string[] = [];
 
   /** @throws {LibbpfError} If the library lacks a function. */
   constructor(path: string) {
+    libc();
     try {
       this.#library = Deno.dlopen(path, LIBBPF_SYMBOLS);
     } catch (cause) {
@@ -41,7 +43,7 @@ export class Libbpf implements Disposable {
       PRINTER,
       (level, format, list) => this.#print(level, format, list),
     );
-    this.call.libbpf_set_print(this.#printer.pointer);
+    this.#previousPrinter = this.call.libbpf_set_print(this.#printer.pointer);
   }
 
   /** What libbpf warned of since the last call of this method, oldest first, without its `libbpf: ` prefix. */
@@ -53,7 +55,8 @@ export class Libbpf implements Disposable {
 
   /** Closes the library. Objects that were opened through it must have been closed. */
   [Symbol.dispose](): void {
-    this.call.libbpf_set_print(null);
+    // Opened twice from the same file, a library is the same one.
+    this.call.libbpf_set_print(this.#previousPrinter);
     this.#printer.close();
     this.#library.close();
   }

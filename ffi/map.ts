@@ -299,7 +299,7 @@ export class BpfMap extends Handle implements MapInfo {
   /**
    * From now on user space cannot write to the map.
    *
-   * @throws {SystemError} `EBUSY` if it is frozen already or mapped for writing.
+   * @throws {SystemError} `EBUSY` if it is mapped for writing; `EBUSY` or, on newer kernels, `EPERM` if it is frozen already.
    */
   freeze(): void {
     const status = this.#call.bpf_map_freeze(this.fd);

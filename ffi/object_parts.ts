@@ -227,7 +227,7 @@ export class ObjectMap extends Part {
    * Sets the initial contents of a map of global variables, before the load.
    *
    * @param bytes Exactly as many as {@linkcode initialValue} has.
-   * @throws {SystemError} `EINVAL` if the length differs or it is another kind of map, `EBUSY` after the load.
+   * @throws {SystemError} `EINVAL` if the length differs or it is another kind of map; `EINVAL` or `EBUSY` after the load.
    */
   setInitialValue(bytes: Uint8Array): void {
     const { call } = libbpf();
