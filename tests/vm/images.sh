@@ -4,6 +4,7 @@
 cache=${VM_CACHE:-${AEGISBPF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aegisbpf}/vm}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 packages=${VM_PACKAGES:-bash coreutils busybox-static libbpf1 libelf1 zlib1g libgcc-s1 libstdc++6}
+spare_inodes=16384
 rootsuite=${VM_ROOT_SUITE:-bookworm}
 
 suite_of() { # VERSION
@@ -222,7 +223,7 @@ image() { # DIR OUT [SPARE_MIB]
   files=$(find "$1" | wc -l)
   rm -f "$2"
   : >"$2"
-  mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -m 0 -N $((files + 4096)) -d "$1" "$2" \
+  mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -m 0 -N $((files + spare_inodes)) -d "$1" "$2" \
     $((kib * 11 / 10 + files * 4 + ${3:-16} * 1024))k
 }
 
@@ -235,6 +236,6 @@ make_root_image() { # DIR OUT
 root_image() { # DEBARCH -> prints the image
   local d
   d=$(rootfs_dir "$1")
-  locked "${d##*/}.img" make_root_image "$d" "$d.img"
-  echo "$d.img"
+  locked "${d##*/}.img" make_root_image "$d" "$d-$spare_inodes.img"
+  echo "$d-$spare_inodes.img"
 }

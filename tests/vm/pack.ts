@@ -28,17 +28,17 @@ export async function pack(agent: string): Promise<Share> {
   await Deno.remove(dir, { recursive: true }).catch(() => {});
   await Deno.mkdir(`${dir}/agent`, { recursive: true });
   await buildAct(dir);
-  await tool("esbuild", `${ROOT}/node_modules/.bin/esbuild`, [
+  // The binary itself: npm's wrapper of it needs Node.
+  const esbuild = `${ROOT}/node_modules/@esbuild/linux-${
+    Deno.build.arch === "x86_64" ? "x64" : "arm64"
+  }/bin/esbuild`;
+  await tool(esbuild, [
     ...[`${here}/guest/main.ts`, "--bundle", "--format=esm", "--platform=node", "--target=esnext"],
     ...["--log-level=warning", `--outfile=${dir}/main.js`],
   ]);
   await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
-  await Deno.copyFile(agent, `${dir}/agent/aegisbpf`);
-  await Deno.chmod(`${dir}/agent/aegisbpf`, 0o755);
-  if (!(await isElf(agent))) {
-    await tool("cp", "cp", ["-r", `${dirname(agent)}/bundle`, `${dirname(agent)}/deno`, `${dir}/agent/`]);
-  }
-  await tool("vm pack", `${here}/vm`, ["pack", dir, image]);
+  await copyAgent(agent, `${dir}/agent`);
+  await tool(`${here}/vm`, ["pack", dir, image]);
   return { dir, image, agent: `${dir}/agent/aegisbpf` };
 }
 
@@ -49,10 +49,10 @@ export async function buildAct(dir: string): Promise<void> {
     /^(act|ops_\w+)\.c$/.test(name)
   );
   const warnings = ["-Wall", "-Wextra", "-Werror", "-std=gnu11"];
-  await tool("gcc", "gcc", [
+  await tool("gcc", [
     ...["-O2", "-s", "-static", ...warnings, "-o", `${dir}/act`, ...files.map((name) => `${source}/${name}`)],
   ]);
-  await tool("gcc", "gcc", [
+  await tool("gcc", [
     "-s",
     "-static",
     "-nostdlib",
@@ -63,14 +63,33 @@ export async function buildAct(dir: string): Promise<void> {
   ]);
 }
 
+/**
+ * Copies the agent into a folder.
+ *
+ * @param agent One executable, or the launcher of a bundle that lies beside it with its Deno
+ */
+export async function copyAgent(agent: string, dir: string): Promise<void> {
+  await Deno.copyFile(agent, `${dir}/aegisbpf`);
+  await Deno.chmod(`${dir}/aegisbpf`, 0o755);
+  if (await isElf(agent)) return;
+  await tool("cp", ["-rL", `${dirname(agent)}/bundle`, `${dirname(agent)}/deno`, dir]);
+}
+
+/**
+ * Runs a program that must succeed.
+ *
+ * @throws with what it printed
+ */
+export async function tool(program: string, args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args], stdin: "null" }).output();
+  if (!success) {
+    throw new Error(`${program} ${args.slice(0, 2).join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
+  }
+}
+
 async function isElf(path: string): Promise<boolean> {
   using file = await Deno.open(path);
   const head = new Uint8Array(4);
   await file.read(head);
   return head.join() === "127,69,76,70";
-}
-
-async function tool(name: string, program: string, args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(program, { args, stdin: "null" }).output();
-  if (!success) throw new Error(`${name} failed: ${new TextDecoder().decode(stderr)}`);
 }
