@@ -1,0 +1,150 @@
+/**
+ * What the control socket speaks: HTTP with JSON. The command line uses nothing else.
+ *
+ *     GET  /v1/health                    → HealthReport
+ *     GET  /v1/policy                    → PolicyView
+ *     GET  /v1/policy/source             → the policy in force, byte for byte (application/yaml)
+ *     POST /v1/policy/apply ApplyRequest → ApplyResult
+ *     GET  /v1/stats?by=rule|cgroup|inode|path → StatsReport
+ *
+ * Every refusal is an ApiErrorBody with a status of 400 to 599.
+ *
+ * @module
+ */
+import type { Backend } from "../kernel/backend.ts";
+import type { Problem } from "../policy/problem.ts";
+
+/** What the host gets right now; contract section 1. */
+export type Posture = "enforce" | "audit" | "degraded" | "off";
+
+/** One thing that health looked at. */
+export interface HealthCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** The policy in force, in short. */
+export interface PolicySummary {
+  readonly name: string;
+  readonly serial: number;
+  readonly sha256: string;
+  /** Who signed it; null for an unsigned policy. */
+  readonly signer: string | null;
+  readonly rules: number;
+  /** Paths of rules at which nothing stands yet. */
+  readonly waiting: number;
+}
+
+/** `health --json`; contract section 7. */
+export interface HealthReport {
+  readonly ok: boolean;
+  readonly posture: Posture;
+  readonly backend: Backend | null;
+  /** Why the posture is not enforce, and each failed check: one line each. */
+  readonly reasons: readonly string[];
+  readonly checks: readonly HealthCheck[];
+  readonly policy: PolicySummary | null;
+  readonly agent:
+    | {
+      readonly pid: number;
+      readonly version: string;
+      readonly uptime_s: number;
+      readonly heartbeat_age_s: number;
+    }
+    | null;
+  readonly kernel: { readonly release: string; readonly lsm: readonly string[] };
+  /** A file that every set denies: whoever asks opens it to see the refusal. */
+  readonly canary?: string;
+}
+
+/** Where one path or inode of a rule stands. */
+export interface TargetView {
+  /** As the policy names it: `/path`, `/dir/**` or `MAJOR:MINOR:INO[:GENERATION]`. */
+  readonly target: string;
+  readonly line: number;
+  readonly state: "bound" | "waiting";
+  /** `MAJOR:MINOR:INO:GENERATION` of what stands there. */
+  readonly identity?: string;
+}
+
+/** A rule in force. */
+export interface RuleView {
+  readonly id: string;
+  readonly line: number;
+  readonly mode: "enforce" | "audit";
+  /** What happens on this host: audit where the backend cannot refuse. */
+  readonly effect: "deny" | "audit";
+  readonly deny: readonly string[];
+  readonly in: readonly string[];
+  readonly targets: readonly TargetView[];
+}
+
+/** `policy show --json`. */
+export interface PolicyView extends PolicySummary {
+  readonly mode: "enforce" | "audit";
+  readonly generation: number;
+  /** RFC 3339. */
+  readonly applied: string;
+  readonly file: string;
+  readonly rule_list: readonly RuleView[];
+  readonly allow: { readonly cgroups: readonly string[] };
+}
+
+/** What `policy apply` sends. */
+export interface ApplyRequest {
+  /** The policy's exact bytes as base64. */
+  readonly source: string;
+  /** The file's name, for messages. */
+  readonly file: string;
+  /** Checks and resolves, changes nothing. */
+  readonly dry_run?: boolean;
+  /** Applies although the policy would lock the host out. */
+  readonly force?: boolean;
+}
+
+/** What became of it. */
+export interface ApplyResult {
+  /** False where the same policy was in force already, and for a dry run. */
+  readonly applied: boolean;
+  readonly policy: PolicySummary;
+  readonly warnings: readonly string[];
+}
+
+/** Counters of `stats`; all exact. */
+export interface StatsReport {
+  readonly denied: number;
+  readonly audited: number;
+  readonly events: {
+    readonly emitted: number;
+    readonly delivered: number;
+    readonly coalesced: number;
+    readonly dropped: number;
+  };
+  /** With `by`: one row a key, largest first. */
+  readonly by?: "rule" | "cgroup" | "inode" | "path";
+  readonly rows?: readonly StatsRow[];
+}
+
+/** Decisions of one key and operation. */
+export interface StatsRow {
+  /** Rule id, cgroup path or `id:N`, `MAJOR:MINOR:INO:GENERATION`, or path. */
+  readonly key: string;
+  readonly op: string;
+  readonly action: "deny" | "audit";
+  readonly count: number;
+}
+
+/** How stats can be broken down. */
+export const STATS_KEYS = ["rule", "cgroup", "inode", "path"] as const;
+
+/** Why a request was refused. */
+export interface ApiErrorBody {
+  readonly error: {
+    /** The exit code that the command line ends with; contract section 3. */
+    readonly exit: number;
+    readonly message: string;
+    /** For an invalid policy: every place that is wrong. */
+    readonly problems?: readonly Problem[];
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * What this host is: its kernel, its LSM list, and where the file systems are that the agent needs.
+ *
+ * @module
+ */
+import { BPF_FS_MAGIC, fileSystemType, mount } from "../../ffi/libc.ts";
+
+/** A line of `/proc/self/mountinfo`, as far as it is used. */
+export interface Mount {
+  readonly id: number;
+  readonly parentId: number;
+  /** The superblock's device, `MAJOR:MINOR`. */
+  readonly device: string;
+  /** The directory of the file system that is mounted. */
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly type: string;
+  /** Options of the superblock. */
+  readonly options: string;
+}
+
+/** All mounts in this mount namespace, in the kernel's order: a later one may hide an earlier one. */
+export function readMounts(text: string = Deno.readTextFileSync("/proc/self/mountinfo")): Mount[] {
+  return text.split("\n").filter((line) => line !== "").map((line) => {
+    const [left = "", right = ""] = line.split(" - ");
+    const [id = "0", parentId = "0", device = "", root = "", mountPoint = ""] = left.split(" ");
+    const [type = "", , options = ""] = right.split(" ");
+    return {
+      id: Number(id),
+      parentId: Number(parentId),
+      device,
+      root: unescapeOctal(root),
+      mountPoint: unescapeOctal(mountPoint),
+      type,
+      options,
+    };
+  });
+}
+
+/** Where the cgroup2 hierarchy is mounted; on hybrid hosts below the older ones. Undefined: nowhere. */
+export function cgroupRoot(mounts: readonly Mount[] = readMounts()): string | undefined {
+  return mounts.findLast((mount) => mount.type === "cgroup2" && mount.root === "/")?.mountPoint;
+}
+
+/** Names of the active LSMs, in order; undefined where securityfs is not mounted. */
+export function lsmList(): string[] | undefined {
+  try {
+    return Deno.readTextFileSync("/sys/kernel/security/lsm").trim().split(",");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The running kernel's release, as `uname -r`. */
+export function kernelRelease(): string {
+  return Deno.osRelease();
+}
+
+/** bpffs cannot be had where the pins should go. */
+export class BpffsError extends Error {
+  override readonly name = "BpffsError";
+}
+
+/**
+ * Makes sure that `folder` lies on a bpffs, and mounts one at `/sys/fs/bpf` if that is all that is missing.
+ *
+ * @throws {BpffsError} with what to do.
+ */
+export function ensureBpffs(folder: string): void {
+  const base = nearestExisting(folder);
+  if (fileSystemType(base) === BPF_FS_MAGIC) return;
+  if (base !== "/sys/fs/bpf") {
+    throw new BpffsError(`Expected a bpffs at ${base}: mount one there (mount -t bpf bpf ${base})`);
+  }
+  try {
+    mount("bpf", base, "bpf", 0, "mode=0700");
+  } catch (error) {
+    throw new BpffsError(
+      `Cannot mount a bpffs at ${base}: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+function nearestExisting(path: string): string {
+  for (let folder = path;; folder = folder.slice(0, Math.max(folder.lastIndexOf("/"), 1))) {
+    try {
+      Deno.lstatSync(folder);
+      return folder;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || folder === "/") throw error;
+    }
+  }
+}
+
+function unescapeOctal(text: string): string {
+  if (!text.includes("\\")) return text;
+  const bytes = text.replace(
+    /\\([0-7]{3})/g,
+    (_, digits: string) => String.fromCharCode(parseInt(digits, 8)),
+  );
+  return new TextDecoder().decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
+}

@@ -1,0 +1,78 @@
+/**
+ * Asks the kernel what a path is to it. The identity is never computed from `stat`: btrfs and overlayfs show other
+ * devices there, and no generation.
+ *
+ * @module
+ */
+import { type FileDescriptor, openAt, OpenFlags, openPath, SystemError } from "../../ffi/libc.ts";
+import type { LoadedProgram } from "../../ffi/loaded_program.ts";
+import type { Control } from "./control.ts";
+import type { Identity } from "./packed.ts";
+
+/** What the kernel says about a path. */
+export interface Known {
+  readonly identity: Identity;
+  /** As `st_mode`. */
+  readonly mode: number;
+  /** Number of names. */
+  readonly links: number;
+}
+
+/** Tells the identities of paths; one question at a time, as there is one place for the answer. */
+export class Identities {
+  readonly #teller: LoadedProgram;
+  readonly #control: Control;
+  readonly #context = new Uint8Array(8);
+  readonly #contextView = new DataView(this.#context.buffer);
+
+  /** `teller` is the program `tell_identity`, `control` the state that it answers in. */
+  constructor(teller: LoadedProgram, control: Control) {
+    this.#teller = teller;
+    this.#control = control;
+  }
+
+  /**
+   * What `path` names; undefined where nothing is there.
+   *
+   * @param options `follow`: whether a symbolic link at the end is followed, by default yes.
+   * @throws {SystemError} `EACCES`, `ELOOP`, … as `openat(2)`.
+   */
+  of(path: string, { follow = true }: { readonly follow?: boolean } = {}): Known | undefined {
+    using handle = openIfThere(() => openPath(path, { follow }));
+    return handle && this.ofHandle(handle);
+  }
+
+  /** What `name` in an open directory names, without following a symbolic link; undefined where nothing is there. */
+  in(directory: FileDescriptor, name: string): Known | undefined {
+    using handle = openIfThere(() => openAt(name, { flags: OpenFlags.Path | OpenFlags.NoFollow, directory }));
+    return handle && this.ofHandle(handle);
+  }
+
+  /**
+   * What an open file is.
+   *
+   * @throws {SystemError} if the kernel does not run the program.
+   */
+  ofHandle(handle: FileDescriptor): Known {
+    const before = this.#control.told().seen;
+    this.#contextView.setBigUint64(0, BigInt(handle.fd), true);
+    this.#teller.run(this.#context);
+    const { identity, mode, links, seen } = this.#control.told();
+    if (seen === before) throw new SystemError(ENODATA, "tell_identity", `fd ${handle.fd}`);
+    return { identity, mode, links };
+  }
+}
+
+/** Opens, or gives undefined where there is nothing to open. */
+export function openIfThere(open: () => FileDescriptor): FileDescriptor | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof SystemError && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+const ENODATA = 61;

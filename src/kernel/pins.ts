@@ -1,0 +1,209 @@
+/**
+ * The pins: what keeps links, maps and one program in the kernel while no agent runs.
+ *
+ *     <bpffs>/aegisbpf/schema-<N>/{map,link,prog}-<name>, meta
+ *
+ * `meta` is pinned last: a folder without it is half made. bpffs allows no dot in a name.
+ *
+ * @module
+ */
+import { BpfLink } from "../../ffi/link.ts";
+import { SystemError, unlink } from "../../ffi/libc.ts";
+import { LoadedProgram } from "../../ffi/loaded_program.ts";
+import { BpfMap, MapType } from "../../ffi/map.ts";
+import { type Backend, backendNumber, backendOfNumber, programsOf } from "./backend.ts";
+import { AEGIS } from "./layout.ts";
+import { viewOf } from "./packed.ts";
+import { KernelState, MAP_NAMES, type MapName, type Maps, TELLER } from "./state.ts";
+
+/** What the pins say about themselves. */
+export interface PinMeta {
+  readonly schema: number;
+  readonly backend: Backend;
+  /** SHA-256 of the BPF object, lower-case hexadecimal. */
+  readonly object: string;
+}
+
+/** What stands in a pin folder. */
+export type PinsFound =
+  | { readonly kind: "none" }
+  /** An agent died while making or removing them. */
+  | { readonly kind: "half-made"; readonly folder: string; readonly reason: string }
+  /** Pins of another version of the agent, whose layouts differ. */
+  | { readonly kind: "other-schema"; readonly folders: readonly string[] }
+  | { readonly kind: "complete"; readonly folder: string; readonly meta: PinMeta };
+
+/** The pins of one host. */
+export class Pins {
+  /** The folder of this schema. */
+  readonly folder: string;
+
+  /** @param root `/sys/fs/bpf/aegisbpf`, or `aegisbpf` in another bpffs. */
+  constructor(readonly root: string) {
+    this.folder = `${root}/schema-${AEGIS.SCHEMA}`;
+  }
+
+  /** Looks at what is pinned, without changing it. */
+  find(): PinsFound {
+    const folders = listFolder(this.root);
+    if (folders === undefined || folders.length === 0) return { kind: "none" };
+    if (!folders.includes(`schema-${AEGIS.SCHEMA}`)) {
+      return { kind: "other-schema", folders: folders.map((name) => `${this.root}/${name}`) };
+    }
+    const meta = this.#readMeta();
+    if (meta === undefined) return { kind: "half-made", folder: this.folder, reason: "no meta" };
+    const present = new Set(listFolder(this.folder));
+    const expected = [...MAP_NAMES.map(mapPin), ...programsOf(meta.backend).map(linkPin), TELLER_PIN];
+    const missing = expected.find((name) => !present.has(name));
+    if (missing !== undefined) return { kind: "half-made", folder: this.folder, reason: `no ${missing}` };
+    return { kind: "complete", folder: this.folder, meta };
+  }
+
+  /**
+   * Pins everything.
+   *
+   * @throws {SystemError} `EEXIST` where pins exist already; those made by this call are taken away again.
+   */
+  create(state: KernelState, object: string): void {
+    Deno.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    using undo = new DisposableStack();
+    const pin = (name: string, make: (path: string) => void) => {
+      const path = `${this.folder}/${name}`;
+      make(path);
+      undo.defer(() => unlink(path));
+    };
+    for (const name of MAP_NAMES) pin(mapPin(name), (path) => state.maps[name].pin(path));
+    pin(TELLER_PIN, (path) => state.teller.pin(path));
+    for (const [name, link] of state.links) pin(linkPin(name), (path) => link.pin(path));
+    pin("meta", (path) => pinMeta(path, { schema: AEGIS.SCHEMA, backend: state.backend, object }));
+    undo.move();
+  }
+
+  /**
+   * Opens what is pinned.
+   *
+   * @throws {SystemError} if a pin is missing or is something else.
+   */
+  open(): KernelState {
+    const meta = this.#readMeta();
+    if (meta === undefined) throw new SystemError(2, "bpf_obj_get", `${this.folder}/meta`);
+    using opened = new DisposableStack();
+    const maps = Object.fromEntries(
+      MAP_NAMES.map((name) => [name, opened.use(BpfMap.fromPin(`${this.folder}/${mapPin(name)}`))]),
+    ) as Record<MapName, BpfMap>;
+    const links = new Map<string, BpfLink>();
+    for (const name of programsOf(meta.backend)) {
+      links.set(name, opened.use(BpfLink.fromPin(`${this.folder}/${linkPin(name)}`)));
+    }
+    const teller = opened.use(LoadedProgram.fromPin(`${this.folder}/${TELLER_PIN}`));
+    const state = new KernelState({ maps, links, teller, backend: meta.backend });
+    opened.move();
+    return state;
+  }
+
+  /** Opens only the maps, to go on with them under other programs. */
+  openMaps(): Maps {
+    return Object.fromEntries(
+      MAP_NAMES.map((name) => [name, BpfMap.fromPin(`${this.folder}/${mapPin(name)}`)]),
+    ) as Record<MapName, BpfMap>;
+  }
+
+  /**
+   * Puts the programs of `state` in the place of those that are pinned: the new ones are attached already, the old
+   * ones are let go one by one, so that there is no moment without.
+   */
+  replacePrograms(state: KernelState, object: string): void {
+    const keep = new Set<string>();
+    const swap = (name: string, make: (path: string) => void) => {
+      const path = `${this.folder}/${name}`;
+      const fresh = `${path}-new`;
+      removePin(fresh);
+      make(fresh);
+      Deno.renameSync(fresh, path);
+      keep.add(name);
+    };
+    for (const [name, link] of state.links) swap(linkPin(name), (path) => link.pin(path));
+    swap(TELLER_PIN, (path) => state.teller.pin(path));
+    swap("meta", (path) => pinMeta(path, { schema: AEGIS.SCHEMA, backend: state.backend, object }));
+    for (const name of listFolder(this.folder) ?? []) {
+      if (name.startsWith("link-") && !keep.has(name)) removePin(`${this.folder}/${name}`);
+    }
+  }
+
+  /** Removes all pins, of any schema: what nothing else holds leaves the kernel. */
+  remove(): void {
+    for (const folder of listFolder(this.root) ?? []) {
+      // Without meta first: whoever finds the rest knows that it is half made.
+      removePin(`${this.root}/${folder}/meta`);
+      for (const name of listFolder(`${this.root}/${folder}`) ?? []) {
+        removePin(`${this.root}/${folder}/${name}`);
+      }
+      Deno.removeSync(`${this.root}/${folder}`);
+    }
+    try {
+      Deno.removeSync(this.root);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  #readMeta(): PinMeta | undefined {
+    try {
+      using map = BpfMap.fromPin(`${this.folder}/meta`);
+      const value = map.lookup(ZERO_KEY);
+      if (value === undefined || map.valueSize !== META_SIZE) return undefined;
+      const view = viewOf(value);
+      const backend = backendOfNumber(view.getUint32(4, true));
+      if (backend === undefined || view.getUint32(0, true) !== AEGIS.SCHEMA) return undefined;
+      return { schema: AEGIS.SCHEMA, backend, object: value.subarray(8, 40).toHex() };
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
+  }
+}
+
+const META_SIZE = 40;
+const ZERO_KEY = new Uint8Array(4);
+const TELLER_PIN = `prog-${TELLER}`;
+
+function mapPin(name: MapName): string {
+  return `map-${name.replace(/^\./, "").replaceAll(".", "_")}`;
+}
+
+function linkPin(program: string): string {
+  return `link-${program}`;
+}
+
+function pinMeta(path: string, { schema, backend, object }: PinMeta): void {
+  using map = BpfMap.create({
+    type: MapType.Array,
+    name: "aegis_meta",
+    keySize: 4,
+    valueSize: META_SIZE,
+    maxEntries: 1,
+  });
+  const value = new Uint8Array(META_SIZE);
+  viewOf(value).setUint32(0, schema, true);
+  viewOf(value).setUint32(4, backendNumber(backend), true);
+  value.set(Uint8Array.fromHex(object), 8);
+  map.update(ZERO_KEY, value);
+  map.pin(path);
+}
+
+function listFolder(path: string): string[] | undefined {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function removePin(path: string): void {
+  try {
+    unlink(path);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "ENOENT")) throw error;
+  }
+}
