@@ -1,0 +1,27 @@
+/**
+ * The clock that the kernel side stamps its records with.
+ *
+ * @module
+ */
+import { lastError, libc } from "./libc.ts";
+
+/** `CLOCK_BOOTTIME`: nanoseconds since boot, suspended time included. */
+export function bootTimeNs(): bigint {
+  return readClock(CLOCK_BOOTTIME);
+}
+
+/** What to add to {@linkcode bootTimeNs} to get Unix time in nanoseconds, as the wall clock stands now. */
+export function bootTimeOffsetNs(): bigint {
+  return readClock(CLOCK_REALTIME) - readClock(CLOCK_BOOTTIME);
+}
+
+const CLOCK_REALTIME = 0;
+const CLOCK_BOOTTIME = 7;
+
+const timespec = new BigInt64Array(2);
+
+function readClock(clock: number): bigint {
+  if (libc().clock_gettime(clock, timespec) !== 0) throw lastError("clock_gettime");
+  const [seconds = 0n, nanoseconds = 0n] = timespec;
+  return seconds * 1_000_000_000n + nanoseconds;
+}

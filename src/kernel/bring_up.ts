@@ -1,0 +1,167 @@
+/**
+ * Gets the kernel side into force: chooses a backend by attaching it and watching the canary, goes on with what is
+ * pinned where that fits, and mends what an agent left half made.
+ *
+ * @module
+ */
+import { BpfLoadError } from "../../ffi/load_error.ts";
+import { SystemError } from "../../ffi/libc.ts";
+import { loadAsset } from "./assets.ts";
+import { type Backend, BACKENDS, canEnforce } from "./backend.ts";
+import { installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
+import { AEGIS } from "./layout.ts";
+import type { Pins } from "./pins.ts";
+import { type KernelState, loadAndAttach, type Maps } from "./state.ts";
+
+/** Why a backend was not taken. */
+export interface Rejection {
+  readonly backend: Backend;
+  /** One line for a person. */
+  readonly reason: string;
+}
+
+/** What came of it. */
+export interface BroughtUp {
+  readonly state: KernelState;
+  /** Whether what was pinned goes on, or was made anew. */
+  readonly origin: "adopted" | "replaced" | "created";
+  readonly rejected: readonly Rejection[];
+  /** What was found and mended, for the log. */
+  readonly notes: readonly string[];
+}
+
+/** No backend works on this host, or none of those that were allowed. */
+export class NoBackendError extends Error {
+  override readonly name = "NoBackendError";
+
+  constructor(readonly rejected: readonly Rejection[]) {
+    super(
+      `No backend works here: ${rejected.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ")}`,
+    );
+  }
+}
+
+/** The pins are of another schema, and this version cannot go on with them. */
+export class SchemaError extends Error {
+  override readonly name = "SchemaError";
+}
+
+/** What to bring up. */
+export interface BringUpOptions {
+  readonly pins: Pins;
+  /** Path of the canary file, which exists. */
+  readonly canary: string;
+  /** Backends to try, best first. */
+  readonly candidates?: readonly Backend[];
+}
+
+/**
+ * Brings the kernel side up and pins it. What was in force before stays in force until the new is.
+ *
+ * @throws {NoBackendError} if none of the candidates works; nothing is left attached that was not before.
+ * @throws {SchemaError} if the pins are of another schema.
+ */
+export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
+  const { pins, canary, candidates = BACKENDS } = options;
+  const object = new Uint8Array(await crypto.subtle.digest("SHA-256", loadAsset("aegis.bpf.o"))).toHex();
+  const found = pins.find();
+  const notes: string[] = [];
+  if (found.kind === "other-schema") {
+    throw new SchemaError(
+      `Pins of another version are in place (${
+        found.folders.join(", ")
+      }), this one needs schema ${AEGIS.SCHEMA}: ` +
+        `take them out with "aegisbpf detach --yes" and start again`,
+    );
+  }
+  if (found.kind === "half-made") {
+    notes.push(`removed half-made pins in ${found.folder} (${found.reason})`);
+    pins.remove();
+  } else if (found.kind === "complete") {
+    const adopted = found.meta.object === object && candidates.includes(found.meta.backend)
+      ? adopt(pins, canary, notes)
+      : undefined;
+    if (adopted) return { state: adopted, origin: "adopted", rejected: [], notes };
+    return { ...replace(pins, { canary, candidates, object }), notes };
+  }
+  const { state, rejected } = choose(candidates, canary);
+  try {
+    pins.create(state, object);
+  } catch (error) {
+    state[Symbol.dispose]();
+    throw error;
+  }
+  return { state, origin: "created", rejected, notes };
+}
+
+function adopt(pins: Pins, canary: string, notes: string[]): KernelState | undefined {
+  const state = pins.open();
+  const result = probeCanary(state, canary);
+  const stopped = (state.control.live & AEGIS.LIVE_EMERGENCY) !== 0;
+  if (stopped || provesBackend(state, result) || sawNewCanary(state, canary)) return state;
+  notes.push(`what was pinned does not work (${state.backend}: canary ${result.state}): made anew`);
+  state[Symbol.dispose]();
+  return undefined;
+}
+
+/** The canary file may be newer than the set that names it: /run was emptied. */
+function sawNewCanary(state: KernelState, canary: string): boolean {
+  return renewCanary(state, canary) && provesBackend(state, probeCanary(state, canary));
+}
+
+/** Attaches new programs over the maps that are pinned, then lets the old ones go. */
+function replace(
+  pins: Pins,
+  { canary, candidates, object }: { canary: string; candidates: readonly Backend[]; object: string },
+): Pick<BroughtUp, "state" | "origin" | "rejected"> {
+  const maps = pins.openMaps();
+  try {
+    const { state, rejected } = choose(candidates, canary, maps);
+    pins.replacePrograms(state, object);
+    return { state, origin: "replaced", rejected };
+  } finally {
+    for (const map of Object.values(maps)) map[Symbol.dispose]();
+  }
+}
+
+function choose(
+  candidates: readonly Backend[],
+  canary: string,
+  maps?: Maps,
+): { state: KernelState; rejected: readonly Rejection[] } {
+  const rejected: Rejection[] = [];
+  for (const backend of candidates) {
+    const outcome = attempt(backend, canary, maps);
+    if (typeof outcome !== "string") return { state: outcome, rejected };
+    rejected.push({ backend, reason: outcome });
+  }
+  throw new NoBackendError(rejected);
+}
+
+/** The working backend, or why it does not work. */
+function attempt(backend: Backend, canary: string, maps?: Maps): KernelState | string {
+  let state: KernelState;
+  try {
+    state = loadAndAttach(backend, maps);
+  } catch (error) {
+    if (error instanceof BpfLoadError || error instanceof SystemError) return reasonOf(error);
+    throw error;
+  }
+  try {
+    if (!maps) installCanaryOnly(state, canary);
+    const result = probeCanary(state, canary);
+    if (provesBackend(state, result)) return state;
+    state[Symbol.dispose]();
+    if (result.state === "unknown") return `its canary could not be tried: ${result.reason}`;
+    return canEnforce(backend)
+      ? "attached, but the kernel does not run it: a canary file that it denies was opened"
+      : "attached, but it did not see a canary file being opened";
+  } catch (error) {
+    state[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function reasonOf(error: BpfLoadError | SystemError): string {
+  return error.message.split("\n")[0] ?? error.message;
+}
