@@ -58,21 +58,27 @@ export class BpfLoadError extends Error {
  * of registers, nor statistics. `undefined` if there is none.
  */
 export function summarizeVerifierLog(log: string): string | undefined {
-  return log.split("\n").map((line) => line.trim()).findLast((line) =>
+  const lines = log.split("\n").map((line) => line.trim());
+  // From 7.3 on the reason may be followed by a report of many lines, under a headline.
+  const report = lines.findIndex((line) => line.startsWith(HEADLINE));
+  const reason = (report < 0 ? lines : lines.slice(0, report)).findLast((line) =>
     line !== "" && !NOT_A_REASON.test(line)
   );
+  return reason ?? lines[report]?.slice(HEADLINE.length);
 }
 
-/** Instructions (`12: (bf) …`), states (`12: R0=…`, `R0_w=…`, `; R0=…`), source (`; …`), statistics, headings. */
+const HEADLINE = "Verification failed: ";
+
+/** Instructions (`12: (bf) …`), states (`12: R0=…`, `R0_w=…`), source (`; …`), statistics, remarks, headings. */
 const NOT_A_REASON =
-  /^(?:\d+: |;|R\d+(?:_\w+)?=|from \d+ to \d+|processed \d+ insns|verification time|stack depth|max_states|peak_states|mark_precise|last_idx|regs=|parent |func#\d+ @|-- )/;
+  /^(?:\d+: |;|R\d+(?:_\w+)?=|from \d+ to \d+|processed \d+ insns|verification time|stack depth|max_states|peak_states|mark_precise|last_idx|regs=|parent |func#\d+ @|-- |arg#\d+ (?:reference )?type|Unrecognized arg#)/;
 
 /** What libbpf says besides the reason, at the end of every failure. */
 const FOLLOWS_ANY_FAILURE =
-  /^failed to load object|BPF program load failed|failed to load: -?\d+$|BEGIN PROG LOAD LOG|permission problems/;
+  /^failed to load object|BPF program load failed|failed to load: -?\d+$|failed to prepare load attributes|BEGIN PROG LOAD LOG|permission problems/;
 
 function summarizeWarnings(warnings: readonly string[]): string | undefined {
-  return warnings.findLast((line) => !FOLLOWS_ANY_FAILURE.test(line));
+  return warnings.findLast((line) => !FOLLOWS_ANY_FAILURE.test(line))?.replace(/^prog '[^']+': /, "");
 }
 
 function refusedProgram(warnings: readonly string[]): string | undefined {

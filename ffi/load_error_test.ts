@@ -26,6 +26,27 @@ Deno.test("summarizeVerifierLog() knows the range check of LSM programs", () => 
   );
 });
 
+Deno.test("summarizeVerifierLog() gives the reason before the report when the kernel writes one (7.3)", () => {
+  const report = [
+    "Verification failed: Register Type Safety: Invalid dereference",
+    "Reason:",
+    "  R0 may be NULL here (a nullable map value pointer).",
+    "Suggestion:",
+    "  Add a NULL check before the access.",
+    "processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0",
+  ];
+  const before = [
+    "arg#0 reference type('UNKNOWN ') size cannot be determined: -22",
+    "7: (79) r0 = *(u64 *)(r0 +0)",
+  ];
+  const reason = "R0 invalid mem access 'map_value_or_null'";
+  assert.equal(summarizeVerifierLog([...before, reason, ...report].join("\n")), reason);
+  assert.equal(
+    summarizeVerifierLog([...before, ...report].join("\n")),
+    "Register Type Safety: Invalid dereference",
+  );
+});
+
 Deno.test("summarizeVerifierLog() gives undefined when there is no reason in the log", () => {
   assert.equal(summarizeVerifierLog(""), undefined);
   assert.equal(summarizeVerifierLog("0: (b7) r0 = 0\n"), undefined);

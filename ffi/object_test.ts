@@ -189,7 +189,8 @@ Deno.test("programInfo() describes a program by descriptor and by id", () => {
   assert.equal(info.name, "look");
   assert.equal(info.type, 17);
   assert.match(info.tag, /^[0-9a-f]{16}$/);
-  assert.ok(info.verifiedInstructions > 10);
+  // Kernels before 5.16 do not say.
+  assert.ok(info.verifiedInstructions === 0 || info.verifiedInstructions > 10);
   assert.deepEqual(programInfo({ id: info.id }), info);
   using counters = object.map("counters").open();
   assert.ok(info.mapIds.includes(counters.id));
