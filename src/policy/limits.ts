@@ -14,8 +14,11 @@ export const LIMITS = {
   depth: 32,
   /** Rules of one policy. */
   rules: 100_000,
-  /** Named scopes: a task's scopes are one 64-bit mask in the kernel. */
-  scopes: 64,
+  /**
+   * Scopes plus different `except` blocks. What a caller belongs to is one 64-bit mask in the kernel, of which
+   * `allow.cgroups` has a bit.
+   */
+  callerSets: 63,
   /** Bytes of a path: Linux's PATH_MAX without the terminating NUL. */
   pathBytes: 4095,
   /** Bytes of one component of a path: Linux's NAME_MAX. */

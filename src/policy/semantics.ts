@@ -26,6 +26,7 @@ export function checkSemantics(document: PolicyDocument, findings: Findings): vo
   checkIds(document, rules, findings.problems);
   checkTargets(document, rules, findings.problems);
   checkScopes(document, rules, findings);
+  checkCallerSets(document, rules, findings.problems);
   checkRepeats(document, rules, findings.warnings);
   checkWholeHost(document, findings.warnings);
 }
@@ -34,7 +35,7 @@ export function checkSemantics(document: PolicyDocument, findings: Findings): vo
 export function isOversized(document: PolicyDocument): boolean {
   const scopes = document.node(["scopes"]);
   return seqItems(document.node(["rules"])).length > LIMITS.rules ||
-    (isMap(scopes) && scopes.items.length > LIMITS.scopes);
+    (isMap(scopes) && scopes.items.length > LIMITS.callerSets);
 }
 
 function checkSizes(document: PolicyDocument, problems: ProblemList): void {
@@ -44,9 +45,9 @@ function checkSizes(document: PolicyDocument, problems: ProblemList): void {
     problems.add(place, ["rules"], `there are ${rules} rules`, `at most ${LIMITS.rules}`);
   }
   const scopes = document.node(["scopes"]);
-  if (isMap(scopes) && scopes.items.length > LIMITS.scopes) {
+  if (isMap(scopes) && scopes.items.length > LIMITS.callerSets) {
     const message = `there are ${scopes.items.length} scopes`;
-    problems.add(document.placeOf(["scopes"]), ["scopes"], message, `at most ${LIMITS.scopes}`);
+    problems.add(document.placeOf(["scopes"]), ["scopes"], message, `at most ${LIMITS.callerSets}`);
   }
 }
 
@@ -137,6 +138,25 @@ function checkScopes(document: PolicyDocument, rules: readonly unknown[], findin
   }
 }
 
+/** Every scope and every different set of exceptions needs a bit of its own in the kernel. */
+function checkCallerSets(document: PolicyDocument, rules: readonly unknown[], problems: ProblemList): void {
+  const scopes = document.node(["scopes"]);
+  const room = LIMITS.callerSets - (isMap(scopes) ? scopes.items.length : 0);
+  const exceptions = new Set<string>();
+  for (const [index, rule] of rules.entries()) {
+    const except = valueOf(rule, "except");
+    const callers = EXCEPTIONS.map((key) => seqItems(valueOf(except, key)).map(scalarText).toSorted());
+    if (callers.every((list) => list.length === 0)) continue;
+    exceptions.add(JSON.stringify(callers));
+    if (exceptions.size <= room) continue;
+    const expected = `at most ${LIMITS.callerSets} scopes and different except blocks together`;
+    problems.add(document.place(except), ["rules", index, "except"], "one set of callers too many", expected);
+    return;
+  }
+}
+
+const EXCEPTIONS = ["cgroups", "exe", "uids"];
+
 /** Entries that are twice in one list do no harm, but may have been meant as something else. */
 function checkRepeats(document: PolicyDocument, rules: readonly unknown[], warnings: ProblemList): void {
   rules.forEach((rule, index) => {
@@ -170,6 +190,10 @@ function seqItems(node: unknown): readonly unknown[] {
 function valueOf(node: unknown, key: string): Node | undefined {
   const value = isMap(node) ? node.get(key, true) : undefined;
   return isMap(value) || isSeq(value) || isScalar(value) ? value : undefined;
+}
+
+function scalarText(node: unknown): string {
+  return isScalar(node) ? String(node.value) : "";
 }
 
 function textOf(node: unknown): string | undefined {

@@ -148,9 +148,8 @@ function componentProblem(path: string, noun: string): string | undefined {
   if (components.includes("..")) return `the ${noun} contains ".."; write the one that is meant`;
   const canonical = "/" + components.filter((name) => name !== "" && name !== ".").join("/");
   if (canonical !== path) {
-    const below = path.endsWith("/") && noun === "path"
-      ? `, or ${quote(`${canonical}/**`)} for all below it`
-      : "";
+    const directory = path.endsWith("/") && noun === "path" && !canonical.endsWith("**") && canonical !== "/";
+    const below = directory ? `, or ${quote(`${canonical}/**`)} for all below it` : "";
     return `the ${noun} is not in its shortest form; write ${quote(canonical)}${below}`;
   }
   const long = components.find((name) => byteLength(name) > LIMITS.nameBytes);
