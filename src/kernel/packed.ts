@@ -44,6 +44,13 @@ export function readIdentity(view: DataView, offset: number): Identity {
   };
 }
 
+/** Writes a `struct aegis_identity`. */
+export function writeIdentity(view: DataView, offset: number, { ino, dev, gen }: Identity): void {
+  view.setBigUint64(offset + IDENTITY.ino, ino, true);
+  view.setUint32(offset + IDENTITY.dev, dev, true);
+  view.setUint32(offset + IDENTITY.gen, gen, true);
+}
+
 /** `struct aegis_key`. */
 export interface EntryKey {
   readonly kind: number;

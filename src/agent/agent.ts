@@ -1,0 +1,222 @@
+/**
+ * The running agent: owns the kernel side, answers the control socket, reports events.
+ *
+ * @module
+ */
+import { bootTimeNs, bootTimeOffsetNs } from "../../ffi/clock.ts";
+import { RingBuffer } from "../../ffi/ring_buffer.ts";
+import { decodeRecord, RecordError } from "../events/decode.ts";
+import type { DecisionEvent, EventPolicy } from "../events/event.ts";
+import { Reporter } from "../events/reporter.ts";
+import type { BroughtUp } from "../kernel/bring_up.ts";
+import type { Mode } from "../policy/model.ts";
+import type { ApplyRequest, ApplyResult, HealthReport, PolicyView, StatsReport } from "./api.ts";
+import { healthOf } from "./health.ts";
+import type { Locations } from "./locations.ts";
+import { type ApplyOptions, PolicyEngine } from "./policy_engine.ts";
+import type { PolicyStore } from "./policy_store.ts";
+import { Refusal } from "./refusal.ts";
+import { opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
+
+/** What an agent is made of. */
+export interface AgentParts {
+  readonly up: BroughtUp;
+  readonly store: PolicyStore;
+  readonly locations: Locations;
+  readonly version: string;
+  readonly mode?: Mode;
+  /** Takes each event. */
+  readonly emit: (event: DecisionEvent) => void;
+  /** Takes each line for the log. */
+  readonly log: (line: string) => void;
+}
+
+/** One agent. */
+export class Agent {
+  readonly engine: PolicyEngine;
+  readonly log: (line: string) => void;
+  readonly #parts: AgentParts;
+  readonly #ring: RingBuffer;
+  readonly #reporter: Reporter;
+  readonly #startedMs = performance.now();
+  /** Policies by generation, for records that were made under an earlier one. */
+  readonly #policies = new Map<bigint, EventPolicy>();
+  readonly #cgroupPaths = new Map<bigint, string>();
+  readonly #filePaths = new Map<string, string>();
+  #stopped = false;
+
+  constructor(parts: AgentParts) {
+    const { up, store, locations, mode } = parts;
+    this.#parts = parts;
+    this.log = parts.log;
+    this.engine = new PolicyEngine({
+      state: up.state,
+      store,
+      locations,
+      ...(mode === undefined ? {} : { mode }),
+    });
+    this.#ring = new RingBuffer(up.state.maps.records.fd);
+    this.#rememberSets();
+    this.#reporter = new Reporter({
+      maps: up.state.maps,
+      ruleName: (rule) => this.engine.numbers.nameOf(rule),
+      opName,
+      policyOf: (generation) => this.#policies.get(generation) ?? UNKNOWN_POLICY,
+      bootOffsetNs: bootTimeOffsetNs,
+      emit: (event) => this.#emit(event),
+    });
+    up.state.control.agentPid = Deno.pid;
+    this.#beat();
+  }
+
+  /** Drains the ring and keeps the heart beating until {@linkcode stop}. */
+  async run(): Promise<void> {
+    const { control } = this.#parts.up.state;
+    let swept = performance.now();
+    while (!this.#stopped) {
+      const ready = await this.#ring.wait(SWEEP_MS);
+      this.#drain();
+      const now = performance.now();
+      if (now - swept >= SWEEP_MS) {
+        swept = now;
+        this.#beat();
+        this.#reporter.sweep(bootTimeNs(), control.coalesceNs);
+      }
+      // Records that come close together are cheaper to take together.
+      if (ready) await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
+    }
+    this.#drain();
+    this.#reporter.sweep(bootTimeNs() + control.coalesceNs, control.coalesceNs);
+  }
+
+  /**
+   * Puts the policy into force that the agent begins with.
+   *
+   * @throws {Refusal} 4 or 5.
+   */
+  start(source: { readonly bytes: Uint8Array; readonly file: string }): void {
+    this.#apply(source, { force: true });
+  }
+
+  /**
+   * Applies what the policy file holds now.
+   *
+   * @throws {Refusal} 4 or 5; nothing has changed then.
+   */
+  reload(source: { readonly bytes: Uint8Array; readonly file: string }): ApplyResult {
+    return this.#apply(source, {});
+  }
+
+  /** Ends {@linkcode run}; what is pinned goes on. */
+  stop(): void {
+    this.#stopped = true;
+    this.#ring.wake();
+  }
+
+  /** What `health` starts from. */
+  health(): HealthReport {
+    const { up, locations, version } = this.#parts;
+    return healthOf({
+      state: up.state,
+      engine: this.engine,
+      canary: locations.canary,
+      rejected: up.rejected,
+      startedMs: this.#startedMs,
+      version,
+    });
+  }
+
+  /** The policy in force, or null. */
+  policy(): PolicyView | null {
+    const { current } = this.engine;
+    return current ? policyViewOf(current, this.engine, this.#parts.up.state) : null;
+  }
+
+  /**
+   * The exact bytes of the policy in force.
+   *
+   * @throws {Refusal} 1 where there is none.
+   */
+  policySource(): Uint8Array {
+    const { current } = this.engine;
+    if (current === undefined) throw new Refusal(1, "No policy is in force");
+    return current.bytes;
+  }
+
+  /** Exact counts. */
+  stats(by?: StatsReport["by"]): StatsReport {
+    return statsOf(this.#parts.up.state, {
+      ruleName: (rule) => this.engine.numbers.nameOf(rule) ?? `rule-${rule}`,
+      cgroupPath: (id) => this.#cgroupPaths.get(id),
+      filePath: (identity) => this.#filePaths.get(identity),
+    }, by);
+  }
+
+  /**
+   * Applies a policy.
+   *
+   * @throws {Refusal} 4 or 5; nothing has changed then.
+   */
+  apply(request: ApplyRequest & { readonly bytes: Uint8Array }): ApplyResult {
+    return this.#apply(request, { dryRun: request.dry_run ?? false, force: request.force ?? false });
+  }
+
+  #apply(source: { readonly bytes: Uint8Array; readonly file: string }, options: ApplyOptions): ApplyResult {
+    const checked = this.engine.check(source.bytes, source.file, options);
+    const { inForce, applied } = this.engine.apply(checked, options);
+    if (applied) {
+      this.#rememberSets();
+      const { name, serial, rules } = summaryOf(inForce);
+      this.log(
+        `applied policy ${name}, serial ${serial}, with ${rules} rules (generation ${inForce.generation})`,
+      );
+    }
+    return { applied, policy: summaryOf(inForce), warnings: checked.warnings };
+  }
+
+  #rememberSets(): void {
+    const { control } = this.#parts.up.state;
+    for (const index of [0, 1] as const) {
+      const { generation, name, serial, sha256 } = control.setInfo(index);
+      if (generation > 0n) this.#policies.set(generation, { name, serial: Number(serial), sha256 });
+    }
+  }
+
+  #beat(): void {
+    this.#parts.up.state.control.heartbeatNs = bootTimeNs();
+  }
+
+  #drain(): void {
+    this.#ring.drain((view) => {
+      try {
+        this.#reporter.record(decodeRecord(view));
+      } catch (error) {
+        if (!(error instanceof RecordError)) throw error;
+        this.log(`skipped a record: ${error.message}`);
+      }
+    });
+  }
+
+  #emit(event: DecisionEvent): void {
+    const { file, process } = event;
+    remember(this.#cgroupPaths, BigInt(process.cgroup.id), process.cgroup.path);
+    remember(this.#filePaths, `${file.dev}:${file.ino}:${file.gen}`, file.path);
+    this.#parts.emit(event);
+  }
+}
+
+const SWEEP_MS = 1000;
+const BATCH_MS = 3;
+/** Names kept for stats; the oldest go first. */
+const NAMES_KEPT = 65_536;
+const UNKNOWN_POLICY: EventPolicy = { name: "", serial: 0, sha256: "" };
+
+function remember<Key>(names: Map<Key, string>, key: Key, name: string): void {
+  if (name === "") return;
+  names.delete(key);
+  names.set(key, name);
+  if (names.size > NAMES_KEPT) {
+    const oldest = names.keys().next();
+    if (!oldest.done) names.delete(oldest.value);
+  }
+}

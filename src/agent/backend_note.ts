@@ -1,0 +1,39 @@
+/**
+ * Why this host has the backend it has, kept for agents that adopt it. It lies in `/run`, which lasts as long as the pins.
+ *
+ * @module
+ */
+import { type Backend, BACKENDS } from "../kernel/backend.ts";
+import type { Rejection } from "../kernel/bring_up.ts";
+import { writeDurably } from "./durable_file.ts";
+import type { Locations } from "./locations.ts";
+
+/** The backend in use, and those that were tried before it. */
+export interface BackendNote {
+  readonly backend: Backend;
+  readonly rejected: readonly Rejection[];
+}
+
+/** Writes the note. */
+export function writeBackendNote(places: Pick<Locations, "run">, note: BackendNote): void {
+  writeDurably(pathOf(places), JSON.stringify(note) + "\n");
+}
+
+/** Why better backends than this one were not taken; empty where there is no note of it. */
+export function readBackendNote(places: Pick<Locations, "run">, backend: Backend): readonly Rejection[] {
+  let note: Partial<BackendNote>;
+  try {
+    note = JSON.parse(Deno.readTextFileSync(pathOf(places)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return [];
+    throw error;
+  }
+  if (note.backend !== backend || !Array.isArray(note.rejected)) return [];
+  return note.rejected.filter(({ backend, reason }) =>
+    BACKENDS.includes(backend) && typeof reason === "string"
+  );
+}
+
+function pathOf({ run }: Pick<Locations, "run">): string {
+  return `${run}/backend.json`;
+}

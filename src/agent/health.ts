@@ -1,0 +1,151 @@
+/**
+ * Health as the agent sees it, from what the kernel says at this moment; whoever asks opens the canary as well.
+ *
+ * @module
+ */
+import { programInfo } from "../../ffi/program.ts";
+import { bootTimeNs } from "../../ffi/clock.ts";
+import { canEnforce } from "../kernel/backend.ts";
+import type { Rejection } from "../kernel/bring_up.ts";
+import { probeCanary, provesBackend } from "../kernel/canary.ts";
+import { readCounters } from "../kernel/counters.ts";
+import { kernelRelease, lsmList } from "../kernel/host.ts";
+import { AEGIS } from "../kernel/layout.ts";
+import type { KernelState } from "../kernel/state.ts";
+import type { HealthCheck, HealthReport, Posture } from "./api.ts";
+import type { PolicyEngine } from "./policy_engine.ts";
+import { summaryOf } from "./views.ts";
+
+/** What health looks at. */
+export interface HealthContext {
+  readonly state: KernelState;
+  readonly engine: PolicyEngine;
+  readonly canary: string;
+  readonly rejected: readonly Rejection[];
+  readonly startedMs: number;
+  readonly version: string;
+}
+
+/** Looks at everything. */
+export function healthOf(context: HealthContext): HealthReport {
+  const { state, engine, canary } = context;
+  const posture = postureOf(state, engine);
+  const checks = [
+    linksCheck(state),
+    canaryCheck(state, canary, posture),
+    generationCheck(state, engine),
+    accountingCheck(state),
+    skippedCheck(state),
+  ];
+  const inForce = engine.current;
+  const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+  return {
+    ok: failed.length === 0 && posture !== "off",
+    posture,
+    backend: state.backend,
+    reasons: [...postureReasons(context, posture), ...failed],
+    checks,
+    policy: inForce ? summaryOf(inForce) : null,
+    agent: {
+      pid: Deno.pid,
+      version: context.version,
+      uptime_s: Math.round((performance.now() - context.startedMs) / 100) / 10,
+      heartbeat_age_s: Number((bootTimeNs() - state.control.heartbeatNs) / 1_000_000n) / 1000,
+    },
+    kernel: { release: kernelRelease(), lsm: lsmList() ?? [] },
+    canary,
+  };
+}
+
+/** What the host gets right now. */
+export function postureOf(state: KernelState, engine: PolicyEngine): Posture {
+  const { control } = state;
+  if ((control.live & AEGIS.LIVE_EMERGENCY) !== 0 && bootTimeNs() < control.emergencyUntilNs) return "off";
+  if (!engine.wantsEnforce) return "audit";
+  return canEnforce(state.backend) ? "enforce" : "degraded";
+}
+
+function postureReasons({ state, engine, rejected }: HealthContext, posture: Posture): string[] {
+  const refused = rejected.map(({ backend, reason }) => `backend ${backend} is not in use: ${reason}`);
+  switch (posture) {
+    case "enforce":
+      return refused;
+    case "degraded":
+      return [`the policy asks to enforce, but ${state.backend} can only report`, ...refused];
+    case "audit":
+      return [engine.current ? "the policy only audits" : "no policy is in force", ...refused];
+    case "off":
+      return ["an emergency stop is on", ...refused];
+  }
+}
+
+function linksCheck({ links, backend }: KernelState): HealthCheck {
+  const detached = [...links].filter(([, link]) => {
+    try {
+      return link.info().programId === 0;
+    } catch {
+      return true;
+    }
+  }).map(([name]) => name);
+  return {
+    name: "links",
+    ok: detached.length === 0,
+    detail: detached.length === 0
+      ? `${links.size} attached by ${backend}`
+      : `not attached: ${detached.join(", ")}; restart the agent`,
+  };
+}
+
+function canaryCheck(state: KernelState, canary: string, posture: Posture): HealthCheck {
+  const result = probeCanary(state, canary);
+  const detail = result.state === "refused"
+    ? "refused"
+    : result.state === "opened"
+    ? (result.seen ? "opened, and seen" : "opened, and not seen")
+    : result.reason;
+  return { name: "canary", ok: posture === "off" || provesBackend(state, result), detail };
+}
+
+function generationCheck({ control }: KernelState, engine: PolicyEngine): HealthCheck {
+  const inKernel = control.setInfo(control.liveIndex());
+  const expected = engine.current;
+  const ok = expected === undefined || inKernel.generation === expected.generation;
+  return {
+    name: "generation",
+    ok,
+    detail: ok
+      ? `${inKernel.generation}`
+      : `the kernel decides by generation ${inKernel.generation}, the agent's is ${expected?.generation}`,
+  };
+}
+
+/** Counting is not one step in the kernel: a difference counts only if it is there each time. */
+function accountingCheck({ maps }: KernelState): HealthCheck {
+  let difference = 0n;
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const { EMITTED, DELIVERED, COALESCED, DROPPED_RING_FULL } = readCounters(maps);
+    difference = EMITTED - DELIVERED - COALESCED - DROPPED_RING_FULL;
+    if (difference === 0n) {
+      return {
+        name: "accounting",
+        ok: true,
+        detail:
+          `${EMITTED} emitted = ${DELIVERED} delivered + ${COALESCED} coalesced + ${DROPPED_RING_FULL} dropped`,
+      };
+    }
+  }
+  return { name: "accounting", ok: false, detail: `${difference} events are unaccounted for` };
+}
+
+/** A kernel that preempts a program on its CPU leaves out the same program's other runs there, and counts them. */
+function skippedCheck({ links }: KernelState): HealthCheck {
+  let skipped = 0n;
+  for (const link of links.values()) skipped += programInfo({ id: link.info().programId }).recursionMisses;
+  return {
+    name: "skipped",
+    ok: skipped === 0n,
+    detail: skipped === 0n
+      ? "no decision was skipped"
+      : `the kernel skipped ${skipped} decisions under preemption`,
+  };
+}

@@ -1,0 +1,218 @@
+/**
+ * The policy in force: checks a new one, fills the idle set with it, and switches.
+ *
+ * @module
+ */
+import { cgroupRoot } from "../kernel/host.ts";
+import { setWithCanary } from "../kernel/canary.ts";
+import { canEnforce } from "../kernel/backend.ts";
+import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
+import { fillIdleSet, switchTo } from "../kernel/sets.ts";
+import type { KernelState } from "../kernel/state.ts";
+import { RuleNumbers } from "../kernel/rule_numbers.ts";
+import { essentialFiles } from "../policy/essential.ts";
+import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
+import type { Mode, Policy } from "../policy/model.ts";
+import { parsePolicy } from "../policy/parse.ts";
+import { formatProblem, type Problem } from "../policy/problem.ts";
+import { effectiveMode, PolicyTooLargeError, type Resolution, resolvePolicy } from "../policy/resolve.ts";
+import { findLockouts, formatLockout } from "../policy/safety.ts";
+import type { Locations } from "./locations.ts";
+import type { PolicyStore } from "./policy_store.ts";
+import { Refusal } from "./refusal.ts";
+
+/** A policy that is in force. */
+export interface InForce {
+  readonly policy: Policy;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly file: string;
+  readonly resolution: Resolution;
+  readonly generation: bigint;
+  readonly appliedNs: bigint;
+}
+
+/** A policy that has been read and found good, and what is doubtful about it. */
+export interface CheckedPolicy {
+  readonly policy: Policy;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly file: string;
+  readonly warnings: readonly string[];
+}
+
+/** How to apply. */
+export interface ApplyOptions {
+  readonly dryRun?: boolean;
+  /** Applies although it would lock the host out. */
+  readonly force?: boolean;
+}
+
+/** What the engine works with. */
+export interface EngineContext {
+  readonly state: KernelState;
+  readonly store: PolicyStore;
+  readonly locations: Locations;
+  /** Overrides the policy's mode. */
+  readonly mode?: Mode;
+}
+
+/** Holds the policy in force and puts others into force. */
+export class PolicyEngine {
+  readonly numbers: RuleNumbers;
+  readonly #context: EngineContext;
+  #current: InForce | undefined;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+    this.numbers = new RuleNumbers(context.state.maps.rule_names);
+  }
+
+  /** The policy in force; undefined before the first. */
+  get current(): InForce | undefined {
+    return this.#current;
+  }
+
+  /** Whether the policy asks for refusals, whatever this host can do. */
+  get wantsEnforce(): boolean {
+    return this.#current !== undefined && wantsEnforce(this.#current.policy, this.#context.mode);
+  }
+
+  /** The mode that overrides the policy's. */
+  get modeOverride(): Mode | undefined {
+    return this.#context.mode;
+  }
+
+  /**
+   * Parses a policy and holds it against what locks hosts out.
+   *
+   * @throws {Refusal} 4, with every problem.
+   */
+  check(bytes: Uint8Array, file: string, { force = false }: ApplyOptions = {}): CheckedPolicy {
+    const parsed = parsePolicy(bytes, file);
+    if (!parsed.ok) throw invalid(file, parsed.problems);
+    const { policy, sha256, warnings } = parsed;
+    const lockouts = this.#context.mode === "audit" ? [] : this.#lockouts(policy, file);
+    if (lockouts.length > 0 && !force) {
+      throw new Refusal(4, `${file} would lock this host out (--force overrides)`, lockouts);
+    }
+    return { policy, bytes, sha256, file, warnings: [...warnings, ...lockouts].map(formatProblem) };
+  }
+
+  /**
+   * Puts a policy into force. What was in force stays until one store replaces it.
+   *
+   * @returns The policy in force afterwards, and whether that is new.
+   * @throws {Refusal} 4 or 5; nothing has changed then.
+   */
+  apply(
+    checked: CheckedPolicy,
+    { dryRun = false }: ApplyOptions = {},
+  ): { inForce: InForce; applied: boolean } {
+    this.#checkSerial(checked);
+    const current = this.#current;
+    if (current?.sha256 === checked.sha256) return { inForce: current, applied: false };
+    const { set, resolution } = this.#resolve(checked);
+    if (dryRun) {
+      return { inForce: { ...checked, resolution, generation: 0n, appliedNs: 0n }, applied: false };
+    }
+    this.#context.store.keep(checked);
+    this.#switch(checked, set, resolution);
+    this.#context.store.markCurrent(checked);
+    return {
+      inForce: this.#current ?? { ...checked, resolution, generation: 0n, appliedNs: 0n },
+      applied: true,
+    };
+  }
+
+  #switch(checked: CheckedPolicy, set: PolicySet, resolution: Resolution): void {
+    const { state } = this.#context;
+    const index = fillIdleSet(state, set, {
+      serial: BigInt(checked.policy.serial),
+      sha256: checked.sha256,
+      name: checked.policy.name,
+      enforce: wantsEnforce(checked.policy, this.#context.mode),
+    });
+    switchTo(state, index, set);
+    const { generation, appliedNs } = state.control.setInfo(index);
+    this.#current = { ...checked, resolution, generation, appliedNs };
+  }
+
+  #resolve({ policy, file }: CheckedPolicy): { set: PolicySet; resolution: Resolution } {
+    const { state, locations, mode } = this.#context;
+    const canary = state.identities.of(locations.canary);
+    if (canary === undefined) throw new Error(`Expected the canary at ${locations.canary}`);
+    const builder = setWithCanary(canary.identity);
+    try {
+      const resolution = resolvePolicy(policy, builder, {
+        identities: state.identities,
+        cgroups: cgroupRoot(),
+        numbers: (ids) => this.numbers.of(ids),
+        ...(mode === undefined ? {} : { mode }),
+      });
+      return { set: builder.build(), resolution };
+    } catch (error) {
+      if (error instanceof TooManyRulesError || error instanceof PolicyTooLargeError) {
+        throw new Refusal(4, `${file}: ${error.message}`);
+      }
+      throw error;
+    }
+  }
+
+  #checkSerial({ policy, sha256, file }: CheckedPolicy): void {
+    const inForce = this.#current
+      ? { serial: this.#current.policy.serial, sha256: this.#current.sha256 }
+      : undefined;
+    if (inForce === undefined) return;
+    if (policy.serial < inForce.serial) {
+      throw new Refusal(
+        5,
+        `${file} has serial ${policy.serial}, lower than ${inForce.serial}, which is in force`,
+      );
+    }
+    if (policy.serial === inForce.serial && sha256 !== inForce.sha256) {
+      throw new Refusal(
+        5,
+        `${file} has serial ${policy.serial} like the policy in force, but other content: raise the serial`,
+      );
+    }
+  }
+
+  #lockouts(policy: Policy, file: string): Problem[] {
+    const { locations } = this.#context;
+    const essentials = [
+      ...essentialFiles({
+        executable: Deno.execPath(),
+        configuration: locations.config.slice(0, locations.config.lastIndexOf("/")),
+        writable: [locations.state, locations.run],
+      }),
+      ...mappedByInit(),
+    ];
+    return findLockouts(policy, essentials, hostFacts).map((lockout) => ({
+      file,
+      line: lockout.line,
+      column: 1,
+      path: "",
+      message: formatLockout(lockout),
+    }));
+  }
+}
+
+/** What happens to operations that a rule names, on this host. */
+export function effectOf(
+  rule: { readonly mode: Mode },
+  { backend, mode }: { readonly backend: KernelState["backend"]; readonly mode?: Mode | undefined },
+): "deny" | "audit" {
+  return effectiveMode(rule, mode) === "enforce" && canEnforce(backend) ? "deny" : "audit";
+}
+
+/** Whether anything in a policy asks for refusals, under a mode that overrides. */
+export function wantsEnforce(policy: Policy, override: Mode | undefined): boolean {
+  if (override === "audit") return false;
+  return policy.mode === "enforce" || policy.rules.some(({ mode }) => mode === "enforce");
+}
+
+function invalid(file: string, problems: readonly Problem[]): Refusal {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return new Refusal(4, `${file} is not a valid policy: ${count}`, problems);
+}

@@ -1,0 +1,238 @@
+/**
+ * `aegisbpf run`: from nothing, or from what an earlier agent left in the kernel, to a running agent.
+ *
+ * @module
+ */
+import { raiseMemlockLimit } from "../../ffi/libc.ts";
+import { useLibbpf } from "../../ffi/library.ts";
+import { AssetMissingError, loadAsset } from "../kernel/assets.ts";
+import { type Backend, BACKENDS, canEnforce } from "../kernel/backend.ts";
+import { bringUp, type BroughtUp, NoBackendError, SchemaError } from "../kernel/bring_up.ts";
+import { ensureCanary } from "../kernel/canary.ts";
+import { BpffsError, ensureBpffs } from "../kernel/host.ts";
+import { Pins } from "../kernel/pins.ts";
+import type { Mode } from "../policy/model.ts";
+import { parsePolicy } from "../policy/parse.ts";
+import { formatProblem } from "../policy/problem.ts";
+import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
+import { Agent } from "./agent.ts";
+import { readBackendNote, writeBackendNote } from "./backend_note.ts";
+import { serveControl } from "./control_server.ts";
+import { openEventSink } from "./event_sink.ts";
+import { InstanceLock } from "./instance_lock.ts";
+import { LineWriter } from "./line_writer.ts";
+import { type Locations, locations } from "./locations.ts";
+import { notifySystemd } from "./notify.ts";
+import { PolicyStore } from "./policy_store.ts";
+import { wantsEnforce } from "./policy_engine.ts";
+import { Refusal } from "./refusal.ts";
+import { VERSION } from "./version.ts";
+
+/** Options of `run`; contract section 3. */
+export interface RunOptions {
+  /** Policy file; by default the last good policy, else `/etc/aegisbpf/policy.yaml`. */
+  readonly policy?: string;
+  /** Overrides the policy's mode. */
+  readonly mode?: Mode;
+  /** Forces one backend. */
+  readonly backend?: Backend;
+  /** What to do when the policy asks to enforce and no backend can. */
+  readonly fallback: "audit" | "refuse";
+  /** `-`, `off`, `journal` or a file. */
+  readonly events: string;
+  /** Takes everything out of the kernel at the end. */
+  readonly detachOnExit: boolean;
+}
+
+/**
+ * Runs until SIGTERM or SIGINT.
+ *
+ * @returns The exit code; contract section 3.
+ */
+export async function runAgent(options: RunOptions): Promise<number> {
+  const log = new LineWriter(Deno.stderr);
+  try {
+    return await run(options, (line) => log.write(`aegisbpf: ${line}`));
+  } catch (error) {
+    const refusal = asRefusal(error);
+    if (refusal === undefined) throw error;
+    for (const problem of refusal.problems) log.write(formatProblem(problem));
+    log.write(`aegisbpf: ${refusal.message}`);
+    return refusal.exit;
+  } finally {
+    await log.flush(FLUSH_MS);
+  }
+}
+
+const FLUSH_MS = 1000;
+
+async function run(options: RunOptions, log: (line: string) => void): Promise<number> {
+  Deno.umask(0o077);
+  const places = locations();
+  using _lock = InstanceLock.take(places);
+  useShippedLibbpf();
+  raiseMemlockLimit();
+  ensureBpffs(places.pins);
+  Deno.mkdirSync(places.state, { recursive: true, mode: 0o700 });
+  const store = new PolicyStore(places.state);
+  const pins = new Pins(places.pins);
+  const source = choosePolicy(options, places, store, pins);
+  const enforce = source !== undefined && asksToEnforce(source, options);
+  ensureCanary(places.canary);
+  const up = await bringUpFor(options, { pins, places, enforce, log });
+  using _state = up.state;
+  const sink = await openEventSink(options.events);
+  const mode = options.mode === undefined ? {} : { mode: options.mode };
+  const emit = sink.emit.bind(sink);
+  const agent = new Agent({ up, store, locations: places, version: VERSION, emit, log, ...mode });
+  try {
+    if (source) agent.start(source);
+  } catch (error) {
+    if (up.origin === "created") pins.remove();
+    throw error;
+  }
+  announce(agent, up, log);
+  await serveUntilSignal(agent, places, options, log);
+  await sink.close(FLUSH_MS);
+  if (options.detachOnExit) pins.remove();
+  return 0;
+}
+
+interface PolicySource {
+  readonly bytes: Uint8Array;
+  readonly file: string;
+}
+
+/** The policy to begin with: what was asked for, what the kernel has, the last good one, the configured one. */
+function choosePolicy(
+  options: RunOptions,
+  places: Locations,
+  store: PolicyStore,
+  pins: Pins,
+): PolicySource | undefined {
+  if (options.policy !== undefined) return readSource(options.policy);
+  const inKernel = pins.find().kind === "complete" ? liveSha256(pins) : undefined;
+  const kept = (inKernel === undefined ? undefined : store.read(inKernel)) ?? store.readCurrent();
+  if (kept) return kept;
+  try {
+    return readSource(places.policy);
+  } catch (error) {
+    if (error instanceof PolicyFileError && error.code === "missing") return undefined;
+    throw error;
+  }
+}
+
+function readSource(path: string): PolicySource {
+  return { bytes: readPolicyFile(path).bytes, file: path };
+}
+
+function liveSha256(pins: Pins): string | undefined {
+  try {
+    using state = pins.open();
+    return state.control.setInfo(state.control.liveIndex()).sha256;
+  } catch {
+    // What is wrong with the pins is found, and said, when they are brought up.
+    return undefined;
+  }
+}
+
+function asksToEnforce({ bytes, file }: PolicySource, { mode }: RunOptions): boolean {
+  const parsed = parsePolicy(bytes, file);
+  if (!parsed.ok) throw new Refusal(4, `${file} is not a valid policy`, parsed.problems);
+  return wantsEnforce(parsed.policy, mode);
+}
+
+async function bringUpFor(
+  { backend, fallback }: RunOptions,
+  { pins, places, enforce, log }: {
+    readonly pins: Pins;
+    readonly places: Locations;
+    readonly enforce: boolean;
+    readonly log: (line: string) => void;
+  },
+): Promise<BroughtUp> {
+  const asked = backend === undefined ? BACKENDS : [backend];
+  const candidates = enforce && fallback === "refuse" ? asked.filter(canEnforce) : asked;
+  try {
+    const up = await bringUp({ pins, canary: places.canary, candidates });
+    for (const note of up.notes) log(note);
+    if (up.origin === "adopted") return { ...up, rejected: readBackendNote(places, up.state.backend) };
+    writeBackendNote(places, { backend: up.state.backend, rejected: up.rejected });
+    return up;
+  } catch (error) {
+    if (!(error instanceof NoBackendError)) throw error;
+    for (const { backend, reason } of error.rejected) log(`backend ${backend} does not work here: ${reason}`);
+    throw new Refusal(
+      3,
+      enforce
+        ? "refused to start: the policy asks to enforce and this host cannot; nothing is attached " +
+          "(--fallback audit would report without refusing)"
+        : "refused to start: no backend works on this host; nothing is attached",
+    );
+  }
+}
+
+function announce(agent: Agent, { state, origin, rejected }: BroughtUp, log: (line: string) => void): void {
+  const { posture, policy } = agent.health();
+  const what = policy ? `${policy.rules} rules of ${policy.name} (serial ${policy.serial})` : "no policy yet";
+  for (const { backend, reason } of rejected) log(`backend ${backend} is not in use: ${reason}`);
+  if (posture === "degraded") {
+    log(
+      `DEGRADED: the policy asks to enforce, but on this host ${state.backend} can only report: nothing is refused`,
+    );
+  }
+  log(`${posture}: ${what}, by ${state.backend}, ${origin}, pid ${Deno.pid}`);
+  notifySystemd(`READY=1\nSTATUS=${posture}: ${what}, by ${state.backend}`);
+}
+
+async function serveUntilSignal(
+  agent: Agent,
+  places: Locations,
+  options: RunOptions,
+  log: (line: string) => void,
+): Promise<void> {
+  const abort = new AbortController();
+  const server = serveControl(agent, places.socket, abort.signal);
+  const stop = () => {
+    notifySystemd("STOPPING=1");
+    agent.stop();
+  };
+  const reload = () => {
+    try {
+      const { applied } = agent.reload(readSource(options.policy ?? places.policy));
+      if (!applied) log("reload: the policy is the one in force");
+    } catch (error) {
+      const refusal = asRefusal(error);
+      if (refusal === undefined) throw error;
+      for (const problem of refusal.problems) log(formatProblem(problem));
+      log(`reload refused, the policy in force stays: ${refusal.message}`);
+    }
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
+  Deno.addSignalListener("SIGHUP", reload);
+  try {
+    await agent.run();
+  } finally {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.removeSignalListener(signal, stop);
+    Deno.removeSignalListener("SIGHUP", reload);
+    abort.abort();
+    await server.finished;
+  }
+}
+
+function useShippedLibbpf(): void {
+  try {
+    useLibbpf({ bytes: loadAsset("libbpf.so") });
+  } catch (error) {
+    // This build has none: the system's is used.
+    if (!(error instanceof AssetMissingError)) throw error;
+  }
+}
+
+/** Expected failures as refusals; undefined for what is a defect. */
+function asRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error;
+  if (error instanceof PolicyFileError) return new Refusal(2, error.message);
+  if (error instanceof BpffsError || error instanceof SchemaError) return new Refusal(3, error.message);
+  return undefined;
+}

@@ -1,0 +1,121 @@
+/**
+ * What the control socket answers about the policy in force and about counts.
+ *
+ * @module
+ */
+import { readCounters, readFlows, readRuleCounts } from "../kernel/counters.ts";
+import { ACTION } from "../kernel/layout.ts";
+import { identityText } from "../kernel/packed.ts";
+import type { KernelState } from "../kernel/state.ts";
+import { OPERATIONS } from "../policy/operations.ts";
+import { targetText } from "../policy/resolve.ts";
+import { formatCgroup } from "../policy/syntax.ts";
+import type { PolicySummary, PolicyView, RuleView, StatsReport, StatsRow } from "./api.ts";
+import { effectOf, type InForce, type PolicyEngine } from "./policy_engine.ts";
+
+/** The policy in short. */
+export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummary {
+  return {
+    name: policy.name,
+    serial: policy.serial,
+    sha256,
+    signer: null,
+    rules: policy.rules.length,
+    waiting:
+      resolution.targets.filter(({ target, identity }) => "path" in target && identity === undefined).length,
+  };
+}
+
+/** The policy with every rule and where its targets stand. */
+export function policyViewOf(inForce: InForce, engine: PolicyEngine, state: KernelState): PolicyView {
+  const { policy } = inForce;
+  const targets = Map.groupBy(inForce.resolution.targets, ({ rule }) => rule);
+  const rules = policy.rules.map((rule): RuleView => ({
+    id: rule.id,
+    line: rule.line,
+    mode: rule.mode,
+    effect: effectOf(rule, { backend: state.backend, mode: engine.modeOverride }),
+    deny: rule.ops,
+    in: rule.in,
+    targets: (targets.get(rule) ?? []).map(({ target, identity }) => ({
+      target: targetText(target),
+      line: target.line,
+      state: "path" in target && identity === undefined ? "waiting" : "bound",
+      ...(identity === undefined ? {} : { identity: identityText(identity) }),
+    })),
+  }));
+  return {
+    ...summaryOf(inForce),
+    mode: policy.mode,
+    generation: Number(inForce.generation),
+    applied: new Date(Number(inForce.appliedNs / 1_000_000n)).toISOString(),
+    file: inForce.file,
+    rule_list: rules,
+    allow: { cgroups: policy.allow.cgroups.map(formatCgroup) },
+  };
+}
+
+/** What stats rows need to know beyond the kernel's numbers. */
+export interface StatsNames {
+  readonly ruleName: (rule: number) => string;
+  /** The path of a cgroup id, if it is known. */
+  readonly cgroupPath: (id: bigint) => string | undefined;
+  /** A path that a file was last seen under, if one is known. */
+  readonly filePath: (identity: string) => string | undefined;
+}
+
+/** Exact counts, in all and by a key. */
+export function statsOf(
+  state: KernelState,
+  names: StatsNames,
+  by?: NonNullable<StatsReport["by"]>,
+): StatsReport {
+  const counters = readCounters(state.maps);
+  const report: StatsReport = {
+    denied: Number(counters.DENIED),
+    audited: Number(counters.AUDITED),
+    events: {
+      emitted: Number(counters.EMITTED),
+      delivered: Number(counters.DELIVERED),
+      coalesced: Number(counters.COALESCED),
+      dropped: Number(counters.DROPPED_RING_FULL),
+    },
+  };
+  if (by === undefined) return report;
+  const rows = by === "rule" ? ruleRows(state, names) : flowRows(state, names, by);
+  return { ...report, by, rows: rows.sort((a, b) => b.count - a.count || a.key.localeCompare(b.key)) };
+}
+
+function ruleRows(state: KernelState, { ruleName }: StatsNames): StatsRow[] {
+  return readRuleCounts(state.maps).map(({ rule, op, action, count }) => ({
+    key: ruleName(rule),
+    op: opName(op),
+    action: actionName(action),
+    count: Number(count),
+  }));
+}
+
+function flowRows(state: KernelState, names: StatsNames, by: "cgroup" | "inode" | "path"): StatsRow[] {
+  const sums = new Map<string, StatsRow>();
+  for (const { file, cgroup, op, action, total } of readFlows(state.maps)) {
+    const identity = identityText(file);
+    const key = by === "cgroup"
+      ? names.cgroupPath(cgroup) ?? `id:${cgroup}`
+      : by === "inode"
+      ? identity
+      : names.filePath(identity) ?? identity;
+    const name = `${key}\0${op}\0${action}`;
+    const count = (sums.get(name)?.count ?? 0) + Number(total);
+    sums.set(name, { key, op: opName(op), action: actionName(action), count });
+  }
+  return [...sums.values()];
+}
+
+/** The name of an operation by its number. */
+export function opName(op: number): string {
+  return OPERATIONS[op] ?? `op-${op}`;
+}
+
+function actionName(action: number): "deny" | "audit" {
+  return action === ACTION.DENY ? "deny" : "audit";
+}
