@@ -2,11 +2,10 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { exportPolicy } from "./export.ts";
 import type { CgroupRef, Policy, Rule } from "./model.ts";
 import { DEFAULT_OPERATIONS, OPERATIONS } from "./operations.ts";
-import { parsePolicy } from "./parse.ts";
-import { formatProblem } from "./problem.ts";
+import { acceptPolicy, Random, withoutLines } from "./testing.ts";
 
 Deno.test("exportPolicy() leaves defaults out", () => {
-  const text = exportPolicy(parsed(
+  const text = exportPolicy(acceptPolicy(
     "version: 1\nname: a\nserial: 7\nscopes: {}\nallow: {}\nrules: [{id: a, paths: [/a/**], mode: enforce, signal: none}]",
   ));
   strictEqual(
@@ -19,49 +18,11 @@ Deno.test("exportPolicy() parses back to the same policy, whatever is in it", ()
   for (let seed = 1; seed <= 300; seed++) {
     const policy = randomPolicy(new Random(seed));
     const text = exportPolicy(policy);
-    const again = parsed(text);
+    const again = acceptPolicy(text);
     deepStrictEqual(withoutLines(again), withoutLines(policy), `seed ${seed}:\n${text}`);
     strictEqual(exportPolicy(again), text, `seed ${seed}`);
   }
 });
-
-function parsed(text: string): Policy {
-  const result = parsePolicy(text, "p.yaml");
-  if (!result.ok) throw new Error(result.problems.map(formatProblem).join("\n"));
-  return result.policy;
-}
-
-function withoutLines(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutLines);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => key !== "line");
-  return Object.fromEntries(entries.map(([key, child]) => [key, withoutLines(child)]));
-}
-
-/** A small generator of numbers that repeats for a seed (mulberry32). */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  /** A whole number from 0 to `bound` - 1. */
-  below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % bound;
-  }
-
-  pick<T>(items: readonly [T, ...T[]]): T {
-    return items[this.below(items.length)] ?? items[0];
-  }
-
-  list<T>(atMost: number, make: (index: number) => T): T[] {
-    return Array.from({ length: this.below(atMost + 1) }, (_, index) => make(index));
-  }
-}
 
 /** Names that a careless YAML printer gets wrong, or that are unusual but right. */
 const NAMES = [

@@ -86,7 +86,8 @@ function describe(issue: Issue, value: unknown, path: KeyPath): Description {
       return { message: `found ${shown}`, expected: TYPES[issue.expected] ?? issue.expected };
     case "invalid_value": {
       const words = issue.values.map(String);
-      const meant = typeof value === "string" ? nearest(value, words) : undefined;
+      if (typeof value !== "string") return { message: `found ${shown}`, expected: alternatives(words) };
+      const meant = nearest(value, words);
       const hint = meant === undefined ? "" : ` (did you mean ${quote(meant)}?)`;
       return { message: `${shown} is not known here${hint}`, expected: alternatives(words) };
     }

@@ -1,17 +1,12 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { LIMITS } from "./limits.ts";
-import type { Policy, Rule } from "./model.ts";
+import type { Rule } from "./model.ts";
 import { parsePolicy } from "./parse.ts";
 import { formatProblem, type Problem } from "./problem.ts";
+import { acceptPolicy } from "./testing.ts";
 
 const HEAD = "version: 1\nname: test\nserial: 1\n";
-
-function accept(text: string): Policy {
-  const result = parsePolicy(text, "p.yaml");
-  if (!result.ok) throw new Error(result.problems.map(formatProblem).join("\n"));
-  return result.policy;
-}
 
 function refuse(text: string | Uint8Array): readonly Problem[] {
   const result = parsePolicy(text, "p.yaml");
@@ -20,7 +15,7 @@ function refuse(text: string | Uint8Array): readonly Problem[] {
 }
 
 function firstRule(text: string): Rule {
-  const rule = accept(text).rules[0];
+  const rule = acceptPolicy(text).rules[0];
   ok(rule);
   return rule;
 }
@@ -45,7 +40,7 @@ rules:
 `;
 
 Deno.test("parsePolicy() resolves every key, with the lines", () => {
-  deepStrictEqual(accept(FULL), {
+  deepStrictEqual(acceptPolicy(FULL), {
     version: 1,
     name: "test",
     serial: 1,
@@ -85,7 +80,7 @@ Deno.test("parsePolicy() resolves every key, with the lines", () => {
 });
 
 Deno.test("parsePolicy() fills in the defaults", () => {
-  const policy = accept(`${HEAD}rules: [{ id: a, paths: [/a] }]\n`);
+  const policy = acceptPolicy(`${HEAD}rules: [{ id: a, paths: [/a] }]\n`);
   strictEqual(policy.mode, "enforce");
   deepStrictEqual(policy.allow.cgroups, []);
   deepStrictEqual(policy.rules[0], {
@@ -103,7 +98,7 @@ Deno.test("parsePolicy() fills in the defaults", () => {
 });
 
 Deno.test("parsePolicy() gives a rule the policy's mode unless it has its own", () => {
-  const policy = accept(
+  const policy = acceptPolicy(
     `${HEAD}mode: audit\nrules: [{id: a, paths: [/a]}, {id: b, paths: [/a], mode: enforce}]`,
   );
   deepStrictEqual(policy.rules.map(({ mode }) => mode), ["audit", "enforce"]);
@@ -187,7 +182,7 @@ Deno.test("parsePolicy() reports at most a bounded number of problems", () => {
 Deno.test("parsePolicy() takes 10,000 rules and the largest numbers", () => {
   const rules = Array.from({ length: 10_000 }, (_, i) => `  - { id: r${i}, paths: [/srv/${i}] }\n`).join("");
   strictEqual(
-    accept(`version: 1\nname: big\nserial: ${Number.MAX_SAFE_INTEGER}\nrules:\n${rules}`).rules.length,
+    acceptPolicy(`version: 1\nname: big\nserial: ${Number.MAX_SAFE_INTEGER}\nrules:\n${rules}`).rules.length,
     10_000,
   );
 });

@@ -2,9 +2,8 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { essentialFiles, programFile } from "./essential.ts";
 import { deviceNumbers, hostFacts, mappedByInit } from "./host_facts.ts";
 import type { Policy } from "./model.ts";
-import { parsePolicy } from "./parse.ts";
-import { formatProblem } from "./problem.ts";
 import { findLockouts, formatLockout, type HostFacts, type Lockout } from "./safety.ts";
+import { acceptPolicy } from "./testing.ts";
 
 const AGENT = {
   executable: "/usr/bin/aegisbpf",
@@ -41,9 +40,7 @@ const facts: HostFacts = {
 };
 
 function policyOf(rules: string, head = ""): Policy {
-  const result = parsePolicy(`version: 1\nname: test\nserial: 1\n${head}rules:\n${rules}`, "p.yaml");
-  if (!result.ok) throw new Error(result.problems.map(formatProblem).join("\n"));
-  return result.policy;
+  return acceptPolicy(`version: 1\nname: test\nserial: 1\n${head}rules:\n${rules}`);
 }
 
 function check(rules: string, head = ""): readonly Lockout[] {
