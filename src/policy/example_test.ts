@@ -17,7 +17,7 @@ Deno.test("examples/policy.yaml is a policy without a warning that protects the 
 
 Deno.test("examples/policy.yaml is still a policy when what is commented out is taken in", () => {
   const file = fileURLToPath(new URL("../../examples/policy.yaml", import.meta.url));
-  const text = Deno.readTextFileSync(file).replaceAll(/^ {2}# (?=- id:| {2}\w+:)/gm, "  ");
+  const text = Deno.readTextFileSync(file).replaceAll(/^#(?= {2}- id:| {4}\w+:)/gm, "");
   const result = parsePolicy(text, file);
   ok(result.ok, JSON.stringify(result));
   deepStrictEqual(result.policy.rules.length, 2);
