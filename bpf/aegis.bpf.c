@@ -30,8 +30,13 @@ const enum aegis_counter *const volatile layout_counter;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* System calls that return a file descriptor of a file they opened; set for the architecture before loading. */
-const volatile __u32 open_syscalls[8] = {};
+/*
+ * The system calls of this architecture that open a file, set before loading: first execve and execveat, then those
+ * that return a descriptor.
+ */
+#define EXEC_SYSCALLS 2
+#define SYSCALLS 8
+const volatile __u32 syscalls[SYSCALLS] = {};
 
 /*
  * Every return of a program that may refuse. From 6.12 on the verifier checks the range of the value, and
@@ -188,32 +193,28 @@ static __always_inline __u32 syscall_number(void *regs)
 SEC("raw_tp/sys_exit")
 int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u64 fd = ctx->args[1];
+	__u32 number, ops, i;
+	__u64 ret = ctx->args[1];
 	struct file *file;
-	__u32 number;
-	int i;
 
-	if (fd > 0x7fffffff)
+	if (ret > 0x7fffffff)
 		return 0;
 	number = syscall_number((void *)ctx->args[0]);
-	for (i = 0; i < 8; i++)
-		if (open_syscalls[i] == number)
+	for (i = 0; i < SYSCALLS; i++)
+		if (syscalls[i] == number)
 			break;
-	if (i == 8)
+	if (i == SYSCALLS)
 		return 0;
-	file = file_of(fd);
+	if (i < EXEC_SYSCALLS) {
+		file = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm, exe_file);
+		ops = 1 << AEGIS_OP_EXEC;
+	} else {
+		file = file_of(ret);
+		ops = open_ops(0, BPF_CORE_READ(file, f_mode));
+	}
 	if (!file || BPF_CORE_READ(file, f_flags) & O_PATH)
 		return 0;
-	return opened(file, open_ops(0, BPF_CORE_READ(file, f_mode)));
-}
-
-SEC("raw_tp/sched_process_exec")
-int tp_exec(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct task_struct *task = (void *)ctx->args[0];
-	struct file *file = BPF_CORE_READ(task, mm, exe_file);
-
-	return file ? opened(file, 1 << AEGIS_OP_EXEC) : 0;
+	return opened(file, ops);
 }
 
 /*

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { raiseMemlockLimit } from "../../ffi/libc.ts";
+import { raiseMemlockLimit, SystemError } from "../../ffi/libc.ts";
 import { useLibbpf } from "../../ffi/library.ts";
 import { AssetMissingError, loadAsset } from "../kernel/assets.ts";
 import { type Backend, BACKENDS, canEnforce } from "../kernel/backend.ts";
@@ -71,7 +71,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   const places = locations();
   using _lock = InstanceLock.take(places);
   useShippedLibbpf();
-  raiseMemlockLimit();
+  raiseLimit();
   ensureBpffs(places.pins);
   Deno.mkdirSync(places.state, { recursive: true, mode: 0o700 });
   const store = new PolicyStore(places.state);
@@ -226,6 +226,15 @@ function useShippedLibbpf(): void {
   } catch (error) {
     // This build has none: the system's is used.
     if (!(error instanceof AssetMissingError)) throw error;
+  }
+}
+
+/** Until 5.10 maps count against the limit on locked memory; later kernels do not ask for this. */
+function raiseLimit(): void {
+  try {
+    raiseMemlockLimit();
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "EPERM")) throw error;
   }
 }
 

@@ -42,5 +42,5 @@ const PROGRAMS: Readonly<Record<Backend, readonly string[]>> = {
   lsm: ["lsm_file_open"],
   fmod_ret: ["fmod_file_open"],
   fentry: ["fentry_file_open"],
-  tracepoint: ["tp_sys_exit", "tp_exec"],
+  tracepoint: ["tp_sys_exit"],
 };

@@ -162,6 +162,12 @@ function attempt(backend: Backend, canary: string, maps?: Maps): KernelState | s
   }
 }
 
+/** EPERM is explained here: libbpf would advise to raise the limit on locked memory, which later kernels ignore. */
 function reasonOf(error: BpfLoadError | SystemError): string {
+  if (error.errno === EPERM) {
+    return "this kernel does not permit such programs (EPERM; lockdown, or no support)";
+  }
   return error.message.split("\n")[0] ?? error.message;
 }
+
+const EPERM = 1;

@@ -12,7 +12,7 @@ import { loadAsset } from "./assets.ts";
 import { type Backend, backendNumber, programsOf } from "./backend.ts";
 import { Control } from "./control.ts";
 import { Identities } from "./identities.ts";
-import { openSyscalls } from "./syscalls.ts";
+import { openingSyscalls } from "./syscalls.ts";
 
 /** Maps by the name that they have in the object, and under which they are pinned. */
 export const MAP_NAMES = [
@@ -104,12 +104,11 @@ function openObject(programs: readonly string[]): BpfObject {
   for (const program of object.programs()) {
     program.setAutoload(programs.includes(program.name) || program.name === TELLER);
   }
-  const syscalls = openSyscalls();
   const bytes = new Uint8Array(new Uint32Array(SYSCALL_SLOTS).fill(0xffff_ffff).buffer);
-  bytes.set(new Uint8Array(Uint32Array.from(syscalls).buffer));
-  object.variable("open_syscalls").setInitialValue(bytes);
+  bytes.set(new Uint8Array(Uint32Array.from(openingSyscalls()).buffer));
+  object.variable("syscalls").setInitialValue(bytes);
   return object;
 }
 
-/** Length of `open_syscalls` in bpf/aegis.bpf.c. */
+/** Length of `syscalls` in bpf/aegis.bpf.c. */
 const SYSCALL_SLOTS = 8;
