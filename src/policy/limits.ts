@@ -21,6 +21,8 @@ export const LIMITS = {
   callerSets: 63,
   /** Bytes of a path: Linux's PATH_MAX without the terminating NUL. */
   pathBytes: 4095,
+  /** Levels of a cgroup below the root: how deep the kernel side looks. */
+  cgroupLevels: 32,
   /** Bytes of one component of a path: Linux's NAME_MAX. */
   nameBytes: 255,
   /** Problems reported for one file; a last one says that there are more. */

@@ -145,7 +145,7 @@ function checkCallerSets(document: PolicyDocument, rules: readonly unknown[], pr
   const exceptions = new Set<string>();
   for (const [index, rule] of rules.entries()) {
     const except = valueOf(rule, "except");
-    const callers = EXCEPTIONS.map((key) => seqItems(valueOf(except, key)).map(scalarText).toSorted());
+    const callers = EXCEPTIONS.map((key) => seqItems(valueOf(except, key)).map(scalarText));
     if (callers.every((list) => list.length === 0)) continue;
     exceptions.add(JSON.stringify(callers));
     if (exceptions.size <= room) continue;

@@ -71,7 +71,12 @@ export function parseCgroup(text: string): Parsed<CgroupValue> {
     return refused("a cgroup path starts below the cgroup mount, without /sys/fs/cgroup");
   }
   const problem = pathProblem(text, "cgroup path");
-  return problem === undefined ? accepted({ kind: "path", path: text }) : refused(problem);
+  if (problem !== undefined) return refused(problem);
+  const levels = text === "/" ? 0 : text.split("/").length - 1;
+  if (levels > LIMITS.cgroupLevels) {
+    return refused(`the cgroup is ${levels} levels deep, more than ${LIMITS.cgroupLevels}`);
+  }
+  return accepted({ kind: "path", path: text });
 }
 
 /** The text of a path target, which `parsePathTarget` reads back. */

@@ -1,4 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { MAX_CGROUP_LEVEL } from "./cgroups.ts";
+import { LIMITS } from "./limits.ts";
 import {
   formatCgroup,
   formatInodeTarget,
@@ -127,11 +129,17 @@ const refusedCgroups: readonly (readonly [string, RegExp])[] = [
   ["id:-1", /not a cgroup id/],
   ["id:18446744073709551616", /between 1 and/],
   ["cgid:5", /relative/],
+  ["/a".repeat(33), /33 levels deep, more than 32/],
 ];
 
 for (const [text, message] of refusedCgroups) {
   Deno.test(`parseCgroup() refuses ${quote(text)}`, () => match(messageOf(parseCgroup(text)), message));
 }
+
+Deno.test("parseCgroup() takes cgroups as deep as they are looked for", () => {
+  strictEqual(LIMITS.cgroupLevels, MAX_CGROUP_LEVEL);
+  ok(parseCgroup("/a".repeat(32)).ok);
+});
 
 Deno.test("each printer gives the text that its parser read", () => {
   for (const text of ["/etc/shadow", "/etc/**", "/**", "/"]) {
