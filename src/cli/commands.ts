@@ -1,0 +1,25 @@
+/**
+ * The commands, in the order of the help.
+ *
+ * @module
+ */
+import { addCompletions } from "./completions.ts";
+import type { Context } from "./context.ts";
+import type { Parent } from "./definition.ts";
+import { addDetach } from "./detach.ts";
+import { addHealth } from "./health_command.ts";
+import { addMan } from "./man.ts";
+import { addPolicy } from "./policy.ts";
+import { addRun } from "./run.ts";
+import { addStats } from "./stats.ts";
+
+/** Each adds one command, or a group of them. */
+export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] = [
+  addRun,
+  addHealth,
+  addPolicy,
+  addStats,
+  addDetach,
+  addCompletions,
+  addMan,
+];

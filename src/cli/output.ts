@@ -1,0 +1,85 @@
+/**
+ * Where the command line writes: results to standard output, diagnostics to standard error, colour only for people.
+ *
+ * @module
+ */
+
+/** Text in a colour, or as it is where colour is not wanted. */
+export type Paint = (text: string) => string;
+
+/** The looks that are used. */
+export interface Style {
+  readonly good: Paint;
+  readonly doubtful: Paint;
+  readonly bad: Paint;
+  readonly heading: Paint;
+}
+
+/** The two streams of a command. */
+export interface Output {
+  /** Writes a result; nothing is added to it. */
+  out(data: string | Uint8Array): void;
+  /** Writes one line of diagnostics. */
+  err(line: string): void;
+  /** For what goes to standard output. */
+  readonly style: Style;
+  /** Columns of the terminal that standard output is, if it is one. */
+  readonly columns: number | undefined;
+}
+
+/** The style of a stream: plain unless `colour`. */
+export function styleOf(colour: boolean): Style {
+  const paint = (code: number): Paint => colour ? (text) => `\x1b[${code}m${text}\x1b[0m` : (text) => text;
+  return { good: paint(32), doubtful: paint(33), bad: paint(31), heading: paint(1) };
+}
+
+/** This process's own streams. */
+export function processOutput(): Output {
+  const isTerminal = Deno.stdout.isTerminal();
+  const noColour = Deno.env.get("NO_COLOR") ?? "";
+  return {
+    out: (data) => writeAll(Deno.stdout, typeof data === "string" ? encoder.encode(data) : data),
+    err: (line) => writeAll(Deno.stderr, encoder.encode(`${line}\n`)),
+    style: styleOf(isTerminal && noColour === "" && Deno.env.get("TERM") !== "dumb"),
+    columns: isTerminal ? Deno.consoleSize().columns : undefined,
+  };
+}
+
+/** A value as the JSON that commands print. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+/** Text whose control characters cannot drive a terminal or break a line. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** `1 rule`, `2 rules`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+interface SyncWriter {
+  writeSync(bytes: Uint8Array): number;
+}
+
+const encoder = new TextEncoder();
+/** The other end of a pipe that was made non-blocking gets this much time for each wait, milliseconds. */
+const RETRY_MS = 5;
+
+/** Writes all of it. A reader that has gone away, as `head` does, is no error: it has what it wanted. */
+export function writeAll(stream: SyncWriter, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += stream.writeSync(bytes.subarray(written));
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) return;
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}

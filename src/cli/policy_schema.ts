@@ -1,0 +1,21 @@
+/**
+ * `aegisbpf policy schema`: the policy format as JSON Schema.
+ *
+ * @module
+ */
+import type { Context } from "./context.ts";
+import { type Parent, withExamples } from "./definition.ts";
+import { jsonText } from "./output.ts";
+
+/** Adds the command. */
+export function addPolicySchema(parent: Parent, context: Context): void {
+  const command = parent.command("schema")
+    .summary("print the policy format as JSON Schema")
+    .description("Prints the policy format as JSON Schema (draft 2020-12), for editors.")
+    .option("--json", "accepted as everywhere; the schema is JSON in any case")
+    .action(async () => {
+      const { policyJsonSchema } = await import("../policy/schema.ts");
+      context.output.out(jsonText(policyJsonSchema()));
+    });
+  withExamples(command, [["aegisbpf policy schema >aegisbpf-policy.json", "for an editor's YAML support"]]);
+}

@@ -1,0 +1,63 @@
+/**
+ * `aegisbpf run`: the agent, in the foreground.
+ *
+ * @module
+ */
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { ExitCode, isExitCode } from "../agent/exit_codes.ts";
+import { BACKENDS } from "../kernel/backend.ts";
+import type { Context } from "./context.ts";
+import { choiceOption, type Parent, withExamples } from "./definition.ts";
+
+/** Adds the command. */
+export function addRun(parent: Parent, context: Context): void {
+  const command = parent.command("run")
+    .summary("run the agent, in the foreground")
+    .description(
+      "Runs the agent in the foreground, as systemd does, until SIGTERM or SIGINT; SIGHUP reads the policy file again. " +
+        "What it put into the kernel stays in force when it ends. Exit code 3: refused, because another agent runs " +
+        "or the policy could not be enforced; nothing is attached then.",
+    )
+    .option(
+      "--policy <FILE>",
+      "policy to apply; by default the last good one, else /etc/aegisbpf/policy.yaml",
+    )
+    .addOption(choiceOption("--mode <MODE>", "override the policy's mode", ["enforce", "audit"]))
+    .addOption(choiceOption("--backend <BACKEND>", "use this backend and no other", BACKENDS))
+    .addOption(
+      choiceOption(
+        "--fallback <WHAT>",
+        "where no backend can enforce what the policy asks to: go on in audit, or refuse to start",
+        ["audit", "refuse"],
+      ).default("audit" as const),
+    )
+    .addOption(
+      new Option(
+        "--events <FILE>",
+        "where events go, one JSON object a line: a file, - (standard output), journal, off",
+      )
+        .default("-").argParser(eventsTarget),
+    )
+    .option("--detach-on-exit", "take everything out of the kernel at the end")
+    .action(async ({ policy, mode, backend, fallback, events, detachOnExit }) => {
+      const { runAgent } = await import("../agent/run.ts");
+      const code = await runAgent({
+        ...(policy === undefined ? {} : { policy }),
+        ...(mode === undefined ? {} : { mode }),
+        ...(backend === undefined ? {} : { backend }),
+        fallback,
+        events,
+        detachOnExit: detachOnExit === true,
+      });
+      context.exit = isExitCode(code) ? code : ExitCode.Internal;
+    });
+  withExamples(command, [
+    ["aegisbpf run --policy web.yaml --mode audit", "see what a policy would deny"],
+    ["aegisbpf run --fallback refuse", "enforce, or do not start"],
+  ]);
+}
+
+function eventsTarget(value: string): string {
+  if (value === "") throw new InvalidArgumentError("Expected a file, -, journal or off.");
+  return value;
+}

@@ -1,0 +1,89 @@
+/**
+ * The health of a host whose agent does not answer: what is pinned goes on deciding, and a look at the canary shows
+ * whether it does.
+ *
+ * @module
+ */
+import type { HealthCheck, Posture } from "../agent/api.ts";
+import { canEnforce } from "../kernel/backend.ts";
+import type { HealthView } from "./health_view.ts";
+import type { Pinned } from "./pinned.ts";
+
+/** What opening the canary showed. */
+export type CanarySeen = "refused" | "opened" | { readonly reason: string };
+
+/** What is known without the agent. */
+export interface Unattended {
+  /** Why the agent was not asked: one line. */
+  readonly why: string;
+  readonly pinned: Exclude<Pinned, { kind: "unknown" }>;
+  readonly canary: CanarySeen;
+  readonly kernel: HealthView["kernel"];
+}
+
+/** The report; its `ok` is always false. */
+export function unattendedReport({ why, pinned, canary, kernel }: Unattended): HealthView {
+  const [posture, explanation] = postureOf(pinned, canary);
+  const checks: HealthCheck[] = [{ name: "agent", ok: false, detail: why }, pinsCheck(pinned)];
+  if (pinned.kind !== "none") {
+    checks.push({ name: "canary", ok: canary === "refused", detail: canaryDetail(canary) });
+  }
+  return {
+    ok: false,
+    posture,
+    backend: pinned.kind === "complete" ? pinned.backend : null,
+    reasons: [why, ...explanation],
+    checks,
+    policy: pinned.kind === "complete" && pinned.policy ? policyView(pinned.policy) : null,
+    agent: null,
+    kernel,
+  };
+}
+
+const NOTHING_PINNED = "nothing is pinned in the kernel";
+
+/** The posture, and what else there is to say about it. */
+function postureOf(pinned: Unattended["pinned"], canary: CanarySeen): readonly [Posture, readonly string[]] {
+  if (pinned.kind === "none") return ["off", [NOTHING_PINNED]];
+  if (pinned.kind === "partial") {
+    return [canary === "refused" ? "enforce" : "off", [`${pinned.reason}; starting the agent mends them`]];
+  }
+  const { backend, policy, stopped } = pinned;
+  if (stopped) return ["off", ["an emergency stop is in force: decisions are not enforced"]];
+  if (policy === null) return ["off", ["no policy is in force"]];
+  if (!canEnforce(backend)) {
+    const reason = `${backend} reports and cannot refuse; without an agent only the counts go on`;
+    return [policy.enforce ? "degraded" : "audit", [reason]];
+  }
+  if (canary === "opened") {
+    return ["off", [`a file that every policy denies was opened: ${backend} does not run`]];
+  }
+  const unproven = canary === "refused" ? [] : [`not proven, the canary cannot be tried: ${canary.reason}`];
+  return [policy.enforce ? "enforce" : "audit", unproven];
+}
+
+function pinsCheck(pinned: Unattended["pinned"]): HealthCheck {
+  switch (pinned.kind) {
+    case "none":
+      return { name: "pins", ok: false, detail: NOTHING_PINNED };
+    case "partial":
+      return { name: "pins", ok: false, detail: pinned.reason };
+    case "complete":
+      return { name: "pins", ok: true, detail: `complete, backend ${pinned.backend}` };
+  }
+}
+
+/** A look at the canary in words. */
+export function canaryDetail(canary: CanarySeen): string {
+  if (canary === "refused") return "refused with EPERM, as it must be";
+  return canary === "opened" ? "was opened, although every policy denies it" : canary.reason;
+}
+
+function policyView({ name, serial, sha256, rules }: {
+  readonly name: string;
+  readonly serial: number;
+  readonly sha256: string;
+  readonly rules: number;
+}): HealthView["policy"] {
+  return { name, serial, sha256, signer: null, rules, waiting: null };
+}
