@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Opens PREFIX0 .. PREFIX(COUNT-1), ROUNDS times over. */
@@ -101,8 +105,43 @@ static int link_and_unlink(char **a)
 	return unlink(a[1]) ? -errno : 0;
 }
 
+/*
+ * Opens FILE COUNT times with real-time priority, each time waking up in the midst of whatever TASKS others, which open a file
+ * that no rule names, are doing: also inside a program that is attached to the open. `opened=N refused=N`.
+ */
+static int open_preempting(char **a)
+{
+	struct sched_param first = {.sched_priority = 1};
+	long tasks = atol(a[1]), count = atol(a[2]), opened = 0, refused = 0;
+	pid_t parent = getpid();
+
+	for (long i = 0; i < tasks; i++) {
+		if (step("fork", fork()))
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == parent)
+			try_open(AT_FDCWD, "/proc/self/exe", O_RDONLY);
+		_exit(0);
+	}
+	step("SCHED_FIFO", sched_setscheduler(0, SCHED_FIFO, &first));
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (long i = 0; i < count; i++) {
+		/* of many lengths, or it would beat in time with the others */
+		struct timespec pause = {0, 20000 + i * 37 % 30000};
+
+		nanosleep(&pause, NULL);
+		if (try_open(AT_FDCWD, a[0], O_RDONLY))
+			refused++;
+		else
+			opened++;
+	}
+	snprintf(report, sizeof(report), "opened=%ld refused=%ld", opened, refused);
+	return opened ? 1 : 0;
+}
+
 const struct op load_ops[] = {
 	{"open-many", 2, "PREFIX COUNT [ROUNDS]", open_many},
+	{"open-preempting", 3, "FILE TASKS COUNT", open_preempting},
 	{"read-secret", 3, "FILE SECRET MS", read_secret},
 	{"put", 2, "FILE TEXT", do_put},
 	{"replace", 3, "FILE TEMPORARY TEXT (write, rename over)", replace},

@@ -9,6 +9,7 @@ import { exempt } from "./exempt.ts";
 import { fallback } from "./fallback.ts";
 import { lives } from "./life.ts";
 import { names } from "./names.ts";
+import { races } from "./races.ts";
 import { views } from "./views.ts";
 
 /** All cases, in the order in which they run. */
@@ -20,6 +21,7 @@ export const catalogue: readonly Case[] = [
   ...exec,
   ...exempt,
   ...reporting,
+  ...races,
   ...lives,
   ...fallback,
 ];

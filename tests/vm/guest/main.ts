@@ -66,6 +66,18 @@ for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
     },
   });
 }
+if (values.kernel === "host") cleanUp();
+
+/** Leaves this machine as it was; a guest ends anyway. */
+function cleanUp(): void {
+  for (const dir of [guest.ext4, guest.tmpfs]) Deno.removeSync(dir, { recursive: true });
+  removeCgroup(`${guest.cgroupRoot}/aegis-test`);
+}
+
+function removeCgroup(dir: string): void {
+  for (const entry of Deno.readDirSync(dir)) if (entry.isDirectory) removeCgroup(`${dir}/${entry.name}`);
+  Deno.removeSync(dir);
+}
 
 /** Learns what the machine is and makes the cgroups that cases use. */
 function describe(nothing: string): Guest {

@@ -1,0 +1,21 @@
+/** Opens in the midst of others. */
+
+import { type Case, category, check, Skip } from "../guest/case.ts";
+
+/** The cases of `race`. */
+export const races: Case[] = category("race", [
+  {
+    name: "opens that preempt others in the program",
+    prepare: (t) => {
+      t.deny(t.file(`${t.dir()}/secret`));
+    },
+    run: (t) => {
+      const result = t.act.one("open-preempting", `${t.dir()}/secret`, "40", "4000");
+      const opened = Number(/^opened=(\d+) refused=\d+$/.exec(result)?.[1]);
+      check(!Number.isNaN(opened), `no counts: ${result}`);
+      if (opened === 0) return;
+      check(t.guest.backend === "fmod_ret", `${opened} of 4000 opens went through`);
+      throw new Skip("the kernel skips a fmod_ret program in which another task was preempted");
+    },
+  },
+]);
