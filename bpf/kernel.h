@@ -56,6 +56,10 @@ struct file {
 	unsigned int f_mode;
 };
 
+struct fs_struct {
+	struct path root;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -103,6 +107,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	struct fs_struct *fs;
 	struct files_struct *files;
 	struct css_set *cgroups;
 	__u64 start_boottime;

@@ -40,25 +40,35 @@ static __always_inline bool write_name(struct aegis_record *record, const void *
 	return true;
 }
 
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
 /*
  * The two writers below flag a text that was cut in the record, and return nothing of interest: a result would
  * double the states that the verifier follows from there on.
  *
- * Writes the names from the file up to the root of its mount namespace, last name first.
- * d_path() would serve only from 5.10's sleepable hooks on, and would answer in the caller's own root.
+ * Writes the names from the file up to the caller's root, last name first; from outside that root, up to the root
+ * of the mount namespace. d_path() says the same, but 5.10 lets only hooks that may sleep call it.
  */
-static __noinline int write_path(struct aegis_record *record, struct dentry *dentry, struct vfsmount *mnt)
+static __noinline int write_path(struct aegis_record *record, struct dentry *dentry, struct vfsmount *mnt,
+				 struct fs_struct *fs)
 {
+	struct dentry *top = BPF_CORE_READ(fs, root.dentry);
+	struct mount *top_mount = mount_of(BPF_CORE_READ(fs, root.mnt));
 	struct place at = { dentry, NULL, NULL }, here;
 	int i;
 
 	if (mnt) {
-		at.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		at.mount = mount_of(mnt);
 		at.root = BPF_CORE_READ(mnt, mnt_root);
 	}
 	/* every value comes from a helper, about which the verifier knows nothing: again, so that it prunes */
 	bpf_probe_read_kernel(&here, sizeof(here), &at);
 	for (i = 0; i < PATH_NAMES; i++) {
+		if (here.dentry == top && here.mount == top_mount)
+			return 0;
 		if (here.dentry == here.root) {
 			struct mount *mount = here.mount, *above = BPF_CORE_READ(mount, mnt_parent);
 
@@ -175,12 +185,14 @@ static __always_inline void fill_head(struct aegis_record *record, struct decisi
 static __always_inline void fill_text(struct aegis_record *record, struct decision *decision, struct task_struct *task,
 				      struct file *exe)
 {
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+
 	record->text_len = 0;
 	if (decision->dentry)
-		write_path(record, decision->dentry, decision->mnt);
+		write_path(record, decision->dentry, decision->mnt, fs);
 	record->path_len = record->text_len;
 	if (exe)
-		write_path(record, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt));
+		write_path(record, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt), fs);
 	record->exe_len = record->text_len - record->path_len;
 	write_cgroup(record, task_cgroup(task));
 	record->cgroup_len = record->text_len - record->path_len - record->exe_len;

@@ -8,7 +8,11 @@ import { RingBuffer } from "../../ffi/ring_buffer.ts";
 import { decodeRecord, RecordError } from "../events/decode.ts";
 import type { DecisionEvent, EventPolicy } from "../events/event.ts";
 import { Reporter } from "../events/reporter.ts";
+import { backendNumber } from "../kernel/backend.ts";
 import type { BroughtUp } from "../kernel/bring_up.ts";
+import { cgroupRoot } from "../kernel/host.ts";
+import { identityText } from "../kernel/packed.ts";
+import { cgroupById } from "../policy/cgroups.ts";
 import type { Mode } from "../policy/model.ts";
 import type { ApplyRequest, ApplyResult, HealthReport, PolicyView, StatsReport } from "./api.ts";
 import { healthOf } from "./health.ts";
@@ -61,7 +65,10 @@ export class Agent {
       maps: up.state.maps,
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
       opName,
-      policyOf: (generation) => this.#policies.get(generation) ?? UNKNOWN_POLICY,
+      policyOf: (generation) => this.#policies.get(generation) ?? this.#currentLabel(),
+      pathOf: (file) => this.#filePaths.get(identityText(file)) ?? this.engine.pathOf(file),
+      cgroupPathOf: (id) => this.#cgroupPaths.get(id) ?? this.#findCgroup(id),
+      backend: backendNumber(up.state.backend),
       bootOffsetNs: bootTimeOffsetNs,
       emit: (event) => this.#emit(event),
     });
@@ -129,7 +136,7 @@ export class Agent {
   /** The policy in force, or null. */
   policy(): PolicyView | null {
     const { current } = this.engine;
-    return current ? policyViewOf(current, this.engine, this.#parts.up.state) : null;
+    return current ? policyViewOf(current, this.#parts.up.state) : null;
   }
 
   /**
@@ -182,6 +189,17 @@ export class Agent {
     }
   }
 
+  #currentLabel(): EventPolicy {
+    const { control } = this.#parts.up.state;
+    const { name, serial, sha256 } = control.setInfo(control.liveIndex());
+    return { name, serial: Number(serial), sha256 };
+  }
+
+  #findCgroup(id: bigint): string | undefined {
+    const root = cgroupRoot();
+    return root === undefined ? undefined : cgroupById(root, id)?.path;
+  }
+
   #beat(): void {
     this.#parts.up.state.control.heartbeatNs = bootTimeNs();
   }
@@ -209,7 +227,6 @@ const SWEEP_MS = 1000;
 const BATCH_MS = 3;
 /** Names kept for stats; the oldest go first. */
 const NAMES_KEPT = 65_536;
-const UNKNOWN_POLICY: EventPolicy = { name: "", serial: 0, sha256: "" };
 
 function remember<Key>(names: Map<Key, string>, key: Key, name: string): void {
   if (name === "") return;

@@ -5,7 +5,8 @@
  */
 import { cgroupRoot } from "../kernel/host.ts";
 import { setWithCanary } from "../kernel/canary.ts";
-import { canEnforce } from "../kernel/backend.ts";
+import { type Backend, canEnforce } from "../kernel/backend.ts";
+import { type Identity, identityText } from "../kernel/packed.ts";
 import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
 import { fillIdleSet, switchTo } from "../kernel/sets.ts";
 import type { KernelState } from "../kernel/state.ts";
@@ -15,7 +16,8 @@ import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
 import type { Mode, Policy } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem, type Problem } from "../policy/problem.ts";
-import { effectiveMode, PolicyTooLargeError, type Resolution, resolvePolicy } from "../policy/resolve.ts";
+import { wantsEnforce, withMode } from "../policy/mode.ts";
+import { PolicyTooLargeError, type Resolution, resolvePolicy } from "../policy/resolve.ts";
 import { findLockouts, formatLockout } from "../policy/safety.ts";
 import type { Locations } from "./locations.ts";
 import type { PolicyStore } from "./policy_store.ts";
@@ -75,12 +77,16 @@ export class PolicyEngine {
 
   /** Whether the policy asks for refusals, whatever this host can do. */
   get wantsEnforce(): boolean {
-    return this.#current !== undefined && wantsEnforce(this.#current.policy, this.#context.mode);
+    return this.#current !== undefined && wantsEnforce(this.#current.policy);
   }
 
-  /** The mode that overrides the policy's. */
-  get modeOverride(): Mode | undefined {
-    return this.#context.mode;
+  /** A path by which the policy names a file; undefined where it names none. */
+  pathOf(file: Identity): string | undefined {
+    const text = identityText(file);
+    const found = this.#current?.resolution.targets.find(({ identity }) =>
+      identity !== undefined && identityText(identity) === text
+    );
+    return found && "path" in found.target ? found.target.path : undefined;
   }
 
   /**
@@ -91,8 +97,9 @@ export class PolicyEngine {
   check(bytes: Uint8Array, file: string, { force = false }: ApplyOptions = {}): CheckedPolicy {
     const parsed = parsePolicy(bytes, file);
     if (!parsed.ok) throw invalid(file, parsed.problems);
-    const { policy, sha256, warnings } = parsed;
-    const lockouts = this.#context.mode === "audit" ? [] : this.#lockouts(policy, file);
+    const { sha256, warnings } = parsed;
+    const policy = withMode(parsed.policy, this.#context.mode);
+    const lockouts = this.#lockouts(policy, file);
     if (lockouts.length > 0 && !force) {
       throw new Refusal(4, `${file} would lock this host out (--force overrides)`, lockouts);
     }
@@ -131,7 +138,7 @@ export class PolicyEngine {
       serial: BigInt(checked.policy.serial),
       sha256: checked.sha256,
       name: checked.policy.name,
-      enforce: wantsEnforce(checked.policy, this.#context.mode),
+      enforce: wantsEnforce(checked.policy),
     });
     switchTo(state, index, set);
     const { generation, appliedNs } = state.control.setInfo(index);
@@ -139,7 +146,7 @@ export class PolicyEngine {
   }
 
   #resolve({ policy, file }: CheckedPolicy): { set: PolicySet; resolution: Resolution } {
-    const { state, locations, mode } = this.#context;
+    const { state, locations } = this.#context;
     const canary = state.identities.of(locations.canary);
     if (canary === undefined) throw new Error(`Expected the canary at ${locations.canary}`);
     const builder = setWithCanary(canary.identity);
@@ -148,7 +155,6 @@ export class PolicyEngine {
         identities: state.identities,
         cgroups: cgroupRoot(),
         numbers: (ids) => this.numbers.of(ids),
-        ...(mode === undefined ? {} : { mode }),
       });
       return { set: builder.build(), resolution };
     } catch (error) {
@@ -198,18 +204,9 @@ export class PolicyEngine {
   }
 }
 
-/** What happens to operations that a rule names, on this host. */
-export function effectOf(
-  rule: { readonly mode: Mode },
-  { backend, mode }: { readonly backend: KernelState["backend"]; readonly mode?: Mode | undefined },
-): "deny" | "audit" {
-  return effectiveMode(rule, mode) === "enforce" && canEnforce(backend) ? "deny" : "audit";
-}
-
-/** Whether anything in a policy asks for refusals, under a mode that overrides. */
-export function wantsEnforce(policy: Policy, override: Mode | undefined): boolean {
-  if (override === "audit") return false;
-  return policy.mode === "enforce" || policy.rules.some(({ mode }) => mode === "enforce");
+/** What happens to operations that a rule names, under a backend. */
+export function effectOf({ mode }: { readonly mode: Mode }, backend: Backend): "deny" | "audit" {
+  return mode === "enforce" && canEnforce(backend) ? "deny" : "audit";
 }
 
 function invalid(file: string, problems: readonly Problem[]): Refusal {

@@ -12,6 +12,7 @@ import { ensureCanary } from "../kernel/canary.ts";
 import { BpffsError, ensureBpffs } from "../kernel/host.ts";
 import { Pins } from "../kernel/pins.ts";
 import type { Mode } from "../policy/model.ts";
+import { wantsEnforce, withMode } from "../policy/mode.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem } from "../policy/problem.ts";
 import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
@@ -24,7 +25,6 @@ import { LineWriter } from "./line_writer.ts";
 import { type Locations, locations } from "./locations.ts";
 import { notifySystemd } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
-import { wantsEnforce } from "./policy_engine.ts";
 import { Refusal } from "./refusal.ts";
 import { VERSION } from "./version.ts";
 
@@ -139,7 +139,7 @@ function liveSha256(pins: Pins): string | undefined {
 function asksToEnforce({ bytes, file }: PolicySource, { mode }: RunOptions): boolean {
   const parsed = parsePolicy(bytes, file);
   if (!parsed.ok) throw new Refusal(4, `${file} is not a valid policy`, parsed.problems);
-  return wantsEnforce(parsed.policy, mode);
+  return wantsEnforce(withMode(parsed.policy, mode));
 }
 
 async function bringUpFor(

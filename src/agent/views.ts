@@ -11,7 +11,7 @@ import { OPERATIONS } from "../policy/operations.ts";
 import { targetText } from "../policy/resolve.ts";
 import { formatCgroup } from "../policy/syntax.ts";
 import type { PolicySummary, PolicyView, RuleView, StatsReport, StatsRow } from "./api.ts";
-import { effectOf, type InForce, type PolicyEngine } from "./policy_engine.ts";
+import { effectOf, type InForce } from "./policy_engine.ts";
 
 /** The policy in short. */
 export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummary {
@@ -27,14 +27,14 @@ export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummar
 }
 
 /** The policy with every rule and where its targets stand. */
-export function policyViewOf(inForce: InForce, engine: PolicyEngine, state: KernelState): PolicyView {
+export function policyViewOf(inForce: InForce, state: KernelState): PolicyView {
   const { policy } = inForce;
   const targets = Map.groupBy(inForce.resolution.targets, ({ rule }) => rule);
   const rules = policy.rules.map((rule): RuleView => ({
     id: rule.id,
     line: rule.line,
     mode: rule.mode,
-    effect: effectOf(rule, { backend: state.backend, mode: engine.modeOverride }),
+    effect: effectOf(rule, state.backend),
     deny: rule.ops,
     in: rule.in,
     targets: (targets.get(rule) ?? []).map(({ target, identity }) => ({

@@ -6,7 +6,7 @@
  */
 import { type Flow, readCounters, readFlows } from "../kernel/counters.ts";
 import { ACTION, FLOW_KEY } from "../kernel/layout.ts";
-import { viewOf, writeIdentity } from "../kernel/packed.ts";
+import { type Identity, viewOf, writeIdentity } from "../kernel/packed.ts";
 import type { Maps } from "../kernel/state.ts";
 import type { KernelRecord } from "./decode.ts";
 import { type DecisionEvent, eventOf, type EventPolicy } from "./event.ts";
@@ -20,6 +20,12 @@ export interface ReporterContext {
   readonly opName: (op: number) => string;
   /** The policy of a generation. */
   readonly policyOf: (generation: bigint) => EventPolicy;
+  /** A path that a file has or had, for what has no record of its own. */
+  readonly pathOf: (file: Identity) => string | undefined;
+  /** Likewise of a cgroup. */
+  readonly cgroupPathOf: (id: bigint) => string | undefined;
+  /** Number of the backend in use. */
+  readonly backend: number;
   /** Unix time minus `CLOCK_BOOTTIME`, nanoseconds. */
   readonly bootOffsetNs: () => bigint;
   readonly emit: (event: DecisionEvent) => void;
@@ -32,8 +38,7 @@ export class Reporter {
   readonly #reported = new Map<string, bigint>();
   /** The last record of each flow: who did it, for events that have no record of their own. */
   readonly #last = new Map<string, KernelRecord>();
-  /** What the kernel was told of {@linkcode #reported}. */
-  readonly #noted = new Map<string, bigint>();
+  readonly #noted = new Uint8Array(8);
   #sweptEmitted = -1n;
   #sequence = 0;
 
@@ -53,11 +58,11 @@ export class Reporter {
     if (record.total > 0n) this.#reported.set(key, record.total);
     this.#last.set(key, record);
     this.#emit(record, count);
+    if (record.total > 0n) this.#note(key, record.total);
   }
 
   /**
-   * Reports what was coalesced and has no record yet, once its flow has been quiet or its time is over, and notes in
-   * the kernel how far reporting has come.
+   * Reports what was coalesced and has no record yet, once its flow has been quiet or its time is over.
    */
   sweep(nowNs: bigint, coalesceNs: bigint): void {
     const { maps } = this.#context;
@@ -72,7 +77,6 @@ export class Reporter {
         if (nowNs - flow.recordedNs < coalesceNs) waiting = true;
         else this.#reportFlow(flow, key, flow.total - reported);
       }
-      this.#note(flow.key, this.#reported.get(key) ?? 0n);
     }
     this.#sweptEmitted = waiting ? -1n : emitted;
   }
@@ -80,19 +84,24 @@ export class Reporter {
   #reportFlow(flow: Flow, key: string, count: bigint): void {
     this.#reported.set(key, flow.total);
     const last = this.#last.get(key);
-    this.#emit(last ? { ...last, timeNs: flow.recordedNs, total: flow.total } : recordOf(flow), count);
+    const { pathOf, cgroupPathOf, backend } = this.#context;
+    const record = last ?? {
+      ...recordOf(flow),
+      backend,
+      cgroupPath: cgroupPathOf(flow.cgroup) ?? "",
+    };
+    const rulePath = last ? undefined : pathOf(flow.file);
+    this.#emit({ ...record, timeNs: flow.recordedNs, total: flow.total }, count, rulePath);
+    this.#note(key, flow.total);
   }
 
-  #note(key: Uint8Array, reported: bigint): void {
-    const name = key.toHex();
-    if (this.#noted.get(name) === reported) return;
-    const value = new Uint8Array(8);
-    viewOf(value).setBigUint64(0, reported, true);
-    this.#context.maps.reported.update(key, value);
-    this.#noted.set(name, reported);
+  /** Tells the kernel how far reporting has come: an agent that takes over goes on there. */
+  #note(key: string, reported: bigint): void {
+    viewOf(this.#noted).setBigUint64(0, reported, true);
+    this.#context.maps.reported.update(Uint8Array.fromHex(key), this.#noted);
   }
 
-  #emit(record: KernelRecord, count: bigint): void {
+  #emit(record: KernelRecord, count: bigint, rulePath?: string): void {
     const { ruleName, opName, policyOf, bootOffsetNs, emit } = this.#context;
     emit(eventOf(record, {
       id: `${record.timeNs.toString(36)}-${(this.#sequence++).toString(36)}`,
@@ -101,6 +110,7 @@ export class Reporter {
       policy: policyOf(record.generation),
       count,
       bootOffsetNs: bootOffsetNs(),
+      ...(rulePath === undefined ? {} : { rulePath }),
     }));
   }
 }

@@ -9,7 +9,7 @@ import { AEGIS } from "../kernel/layout.ts";
 import { deviceNumber, type Identity } from "../kernel/packed.ts";
 import type { SetBuilder } from "../kernel/set_builder.ts";
 import { type CgroupFolder, findCgroup } from "./cgroups.ts";
-import type { CgroupRef, InodeTarget, Mode, PathTarget, Policy, Rule } from "./model.ts";
+import type { CgroupRef, InodeTarget, PathTarget, Policy, Rule } from "./model.ts";
 import { OPERATIONS } from "./operations.ts";
 import { formatCgroup, formatInodeTarget, formatPathTarget } from "./syntax.ts";
 
@@ -42,8 +42,6 @@ export interface ResolveContext {
   readonly cgroups: CgroupFolder | undefined;
   /** The lasting numbers of rule ids. */
   readonly numbers: (ids: readonly string[]) => number[];
-  /** The mode that overrides the policy's and the rules'. */
-  readonly mode?: Mode;
 }
 
 /** A policy that needs more than the kernel side has room for. */
@@ -72,7 +70,7 @@ export function resolvePolicy(policy: Policy, builder: SetBuilder, context: Reso
       exceptScopes: callers.exceptions(rule),
       number: numbers[index] ?? 0,
       ops: rule.ops.reduce((bits, op) => bits | 1 << OPERATIONS.indexOf(op), 0),
-      flags: effectiveMode(rule, context.mode) === "enforce" ? AEGIS.RULE_ENFORCE : 0,
+      flags: rule.mode === "enforce" ? AEGIS.RULE_ENFORCE : 0,
       signal: SIGNALS[rule.signal],
     });
     for (const target of rule.inodes) targets.push(addInode(builder, rule, target, kernelRule));
@@ -85,11 +83,6 @@ export function resolvePolicy(policy: Policy, builder: SetBuilder, context: Reso
     waitingExecutables: callers.waitingExecutables,
     waitingCgroups: callers.waitingCgroups,
   };
-}
-
-/** The mode that a rule has under a mode that overrides: audit overrides all, enforce only the policy's default. */
-export function effectiveMode(rule: Pick<Rule, "mode">, override: Mode | undefined): Mode {
-  return override === "audit" ? "audit" : rule.mode;
 }
 
 /** A target as the policy names it. */
