@@ -11,15 +11,13 @@ import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
 import { fillIdleSet, switchTo } from "../kernel/sets.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
-import { essentialFiles } from "../policy/essential.ts";
-import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
 import type { Mode, Policy } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem, type Problem } from "../policy/problem.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
 import { PolicyTooLargeError, type Resolution, resolvePolicy } from "../policy/resolve.ts";
-import { findLockouts, formatLockout } from "../policy/safety.ts";
 import type { Locations } from "./locations.ts";
+import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -99,7 +97,7 @@ export class PolicyEngine {
     if (!parsed.ok) throw invalid(file, parsed.problems);
     const { sha256, warnings } = parsed;
     const policy = withMode(parsed.policy, this.#context.mode);
-    const lockouts = this.#lockouts(policy, file);
+    const lockouts = lockoutProblems(policy, file, this.#context.locations);
     if (lockouts.length > 0 && !force) {
       throw new Refusal(4, `${file} would lock this host out (--force overrides)`, lockouts);
     }
@@ -182,25 +180,6 @@ export class PolicyEngine {
         `${file} has serial ${policy.serial} like the policy in force, but other content: raise the serial`,
       );
     }
-  }
-
-  #lockouts(policy: Policy, file: string): Problem[] {
-    const { locations } = this.#context;
-    const essentials = [
-      ...essentialFiles({
-        executable: Deno.execPath(),
-        configuration: locations.config.slice(0, locations.config.lastIndexOf("/")),
-        writable: [locations.state, locations.run],
-      }),
-      ...mappedByInit(),
-    ];
-    return findLockouts(policy, essentials, hostFacts).map((lockout) => ({
-      file,
-      line: lockout.line,
-      column: 1,
-      path: "",
-      message: formatLockout(lockout),
-    }));
   }
 }
 

@@ -41,7 +41,7 @@ export function processOutput(): Output {
     out: (data) => writeAll(Deno.stdout, typeof data === "string" ? encoder.encode(data) : data),
     err: (line) => writeAll(Deno.stderr, encoder.encode(`${line}\n`)),
     style: styleOf(isTerminal && noColour === "" && Deno.env.get("TERM") !== "dumb"),
-    columns: isTerminal ? Deno.consoleSize().columns : undefined,
+    columns: isTerminal ? Deno.consoleSize().columns || undefined : undefined,
   };
 }
 

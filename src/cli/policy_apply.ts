@@ -62,13 +62,13 @@ async function apply(path: string, { dryRun, force, json }: ApplyOptions, contex
     if (!(error instanceof RefusedError) || error.problems.length === 0) throw error;
     if (json) output.out(jsonText({ ok: false, problems: error.problems }));
     else printProblems(output, path, error.problems);
-    context.exit = error.exit;
+    throw error;
   }
 }
 
 function outcome({ applied, policy }: ApplyResult, dryRun: boolean): string {
   if (dryRun) return `would apply ${described(policy)}; nothing was changed`;
-  return applied ? `applied ${described(policy)}` : `unchanged: ${described(policy)} is in force already`;
+  return applied ? `applied ${described(policy)}` : `unchanged, in force already: ${described(policy)}`;
 }
 
 function described({ name, serial, rules, waiting }: PolicySummary): string {

@@ -4,7 +4,9 @@
  * @module
  */
 import { ExitCode } from "../agent/exit_codes.ts";
+import type { Locations } from "../agent/locations.ts";
 import type { Policy } from "../policy/model.ts";
+import type { ParseResult } from "../policy/parse.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { counted, jsonText } from "./output.ts";
@@ -16,14 +18,13 @@ export function addPolicyValidate(parent: Parent, context: Context): void {
     .summary("check a policy file")
     .description(
       "Checks a policy file without an agent. Every problem is told at once, as FILE:LINE:COLUMN: message, and " +
-        "the exit code is 4 then. A file that cannot be read, or that others could have written, ends with 2.",
+        "the exit code is 4 then. What would lock this host out is told as a warning. A file that cannot be read, or that others could have written, ends with 2.",
     )
     .argument("<FILE>", "policy in YAML or JSON")
     .option(...JSON_OPTION)
     .action(async (path, { json }) => {
       const { bytes } = policyFile(path);
-      const { parsePolicy } = await import("../policy/parse.ts");
-      const result = parsePolicy(bytes, path);
+      const result = await check(bytes, path, context.locations());
       if (!result.ok) context.exit = ExitCode.InvalidPolicy;
       if (json) {
         const { ok } = result;
@@ -38,6 +39,21 @@ export function addPolicyValidate(parent: Parent, context: Context): void {
       }
     });
   withExamples(command, [["aegisbpf policy validate /etc/aegisbpf/policy.yaml", "before it is applied"]]);
+}
+
+/** What is wrong with a policy; and, as warnings, what `apply` would refuse on this host. */
+async function check(bytes: Uint8Array, file: string, places: Locations): Promise<ParseResult> {
+  const [{ parsePolicy }, { lockoutProblems }] = await Promise.all([
+    import("../policy/parse.ts"),
+    import("../agent/lockouts.ts"),
+  ]);
+  const result = parsePolicy(bytes, file);
+  if (!result.ok) return result;
+  const lockouts = lockoutProblems(result.policy, file, places).map(({ message, ...problem }) => ({
+    ...problem,
+    message: `${message} (apply refuses it here without --force)`,
+  }));
+  return { ...result, warnings: [...result.warnings, ...lockouts] };
 }
 
 function summary({ name, serial, mode, rules }: Policy): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { ExitCode, isExitCode } from "../agent/exit_codes.ts";
 import { BACKENDS } from "../kernel/backend.ts";
@@ -42,7 +43,7 @@ export function addRun(parent: Parent, context: Context): void {
     .action(async ({ policy, mode, backend, fallback, events, detachOnExit }) => {
       const { runAgent } = await import("../agent/run.ts");
       const code = await runAgent({
-        ...(policy === undefined ? {} : { policy }),
+        ...(policy === undefined ? {} : { policy: resolve(policy) }),
         ...(mode === undefined ? {} : { mode }),
         ...(backend === undefined ? {} : { backend }),
         fallback,

@@ -25,7 +25,8 @@ export interface Unattended {
 export function unattendedReport({ why, pinned, canary, kernel }: Unattended): HealthView {
   const [posture, explanation] = postureOf(pinned, canary);
   const checks: HealthCheck[] = [{ name: "agent", ok: false, detail: why }, pinsCheck(pinned)];
-  if (pinned.kind !== "none") {
+  // A backend that only reports lets the canary be opened, and without an agent nobody can say whether it saw that.
+  if (pinned.kind === "partial" || (pinned.kind === "complete" && canEnforce(pinned.backend))) {
     checks.push({ name: "canary", ok: canary === "refused", detail: canaryDetail(canary) });
   }
   return {
