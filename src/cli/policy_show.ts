@@ -49,6 +49,8 @@ const COLUMNS = ["RULE", "EFFECT", "OPERATIONS", "IN", "TARGET", "STATE"].map((h
 
 function ruleRows({ id, effect, deny, in: scopes, targets }: RuleView): string[][] {
   const rule = [id, effect, deny.join(","), scopes.length === 0 ? "everywhere" : scopes.join(",")];
+  // Every rule has a target, as far as this version knows; a row without one still shows the rule.
+  if (targets.length === 0) return [rule];
   return targets.map(({ target, state, identity }, index) => [
     ...(index === 0 ? rule : rule.map(() => "")),
     target,

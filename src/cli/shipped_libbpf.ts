@@ -6,11 +6,15 @@
 import { useLibbpf } from "../../ffi/library.ts";
 import { AssetMissingError, loadAsset } from "../kernel/assets.ts";
 
-/** Call it before the first use of libbpf, once. In a build without its own, the system's library stays in use. */
+/** Call it before the first use of libbpf; a second call does nothing. In a build without its own, the system's library stays in use. */
 export function useShippedLibbpf(): void {
+  if (isChosen) return;
+  isChosen = true;
   try {
     useLibbpf({ bytes: loadAsset("libbpf.so") });
   } catch (error) {
     if (!(error instanceof AssetMissingError)) throw error;
   }
 }
+
+let isChosen = false;
