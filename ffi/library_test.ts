@@ -8,15 +8,10 @@ Deno.test("openLibbpf() opens the system's library when no source is given", () 
 });
 
 Deno.test("openLibbpf() opens bytes from memory and leaves no descriptor behind", () => {
-  const candidates = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
-  const bytes = candidates.map((folder) => `${folder}/libbpf.so.1`).flatMap((path) => {
-    try {
-      return [Deno.readFileSync(path)];
-    } catch {
-      return [];
-    }
-  })[0];
-  assert.ok(bytes);
+  // The file behind the library that is open already, wherever this machine keeps it.
+  const path = /\S*\/libbpf\S*$/m.exec(Deno.readTextFileSync("/proc/self/maps"))?.[0];
+  assert.ok(path);
+  const bytes = Deno.readFileSync(path);
   const before = openDescriptors();
   using library = openLibbpf({ bytes });
   assert.match(library.version, /^1\./);

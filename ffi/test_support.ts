@@ -31,10 +31,12 @@ export class TemporaryBpffs implements Disposable {
 /** Compiles `testdata/NAME.bpf.c` and gives the object. */
 export function compile(name: string): Uint8Array<ArrayBuffer> {
   const source = new URL(`testdata/${name}.bpf.c`, import.meta.url).pathname;
+  // As scripts/build compiles: with the headers of our own libbpf where it is built, else with the system's.
+  const headers = new URL("../build/libbpf/include", import.meta.url).pathname;
   const { success, stdout, stderr } = new Deno.Command("clang", {
     args: [
-      ...["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", `-I/usr/include/${Deno.build.arch}-linux-gnu`],
-      ...["-c", source, "-o", "-"],
+      ...["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", `-I${headers}`],
+      ...["-idirafter", `/usr/include/${Deno.build.arch}-linux-gnu`, "-c", source, "-o", "-"],
     ],
   }).outputSync();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
