@@ -42,7 +42,7 @@ export const fallback: Case[] = category("fallback", [
       await t.agent.expect(
         3,
         ...["run", "--policy", policy(t), "--backend", backend, "--fallback", "refuse"],
-        ...["--metrics", "off", "--events", "off"],
+        ...["--events", "off"],
       );
       nothingAttached(t);
     },
@@ -58,8 +58,6 @@ export const fallback: Case[] = category("fallback", [
         "lsm",
         "--fallback",
         "refuse",
-        "--metrics",
-        "off",
         "--events",
         "off",
       ];
@@ -81,8 +79,6 @@ export const fallback: Case[] = category("fallback", [
         policy(t),
         "--backend",
         "fmod_ret",
-        "--metrics",
-        "off",
         "--events",
         "off",
       );
@@ -94,7 +90,7 @@ export const fallback: Case[] = category("fallback", [
     name: "the backend that was chosen by itself",
     phases: ["alone"],
     run: async (t) => {
-      await t.agent.start("--policy", policy(t), "--metrics", "off", "--events", "off");
+      await t.agent.start("--policy", policy(t), "--events", "off");
       equal((await t.agent.json(0, "health", "--json")).backend, t.guest.backend, "backend");
     },
   },

@@ -16,7 +16,7 @@ function both(t: Context): string {
 
 /** Starts the agent again as it is started after a crash: with nothing but what it kept. */
 function again(t: Context): Promise<void> {
-  return t.agent.start("--events", t.events.path, "--metrics", "off");
+  return t.agent.start("--events", t.events.path);
 }
 
 const life = category("life", [
@@ -40,7 +40,7 @@ const life = category("life", [
     disruptive,
     prepare,
     run: async (t) => {
-      const second = await t.agent.expect(3, "run", "--metrics", "off", "--events", "off");
+      const second = await t.agent.expect(3, "run", "--events", "off");
       check(
         second.stderr.includes(String(t.agent.pid)),
         `the first one's pid is not named: ${second.stderr}`,

@@ -91,8 +91,6 @@ async function startAgent(shared: Shared): Promise<void> {
     first,
     "--events",
     shared.events.path,
-    "--metrics",
-    "off",
     ...(phase === "enforce" ? [] : ["--backend", phase]),
   );
   await agent.expect(0, "policy", "apply", shared.write({}));
