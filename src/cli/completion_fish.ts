@@ -13,11 +13,11 @@ export function fishCompletion(program: CommandInfo): string {
 function __aegisbpf_at
     set -l at
     for word in (commandline -opc)[2..]
-        if contains -- (string join ' ' $at $word) ${known.join(" ")}
+        if contains -- (string join ' ' -- $at $word) ${known.join(" ")}
             set at $at $word
         end
     end
-    test (string join ' ' -- $at) = "$argv[1]"
+    test "$at" = "$argv[1]"
 end
 complete -c aegisbpf -f
 ${commands.flatMap(linesOf).join("\n")}

@@ -9,7 +9,7 @@ async function script(shell: string): Promise<string> {
 
 async function run(command: string, args: readonly string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args] }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  if (!success || stderr.length > 0) throw new Error(new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout).trim();
 }
 
@@ -37,16 +37,32 @@ Deno.test("bash completes commands, options, choices and files", async () => {
   equal(await bash("run", "--policy", "/etc/hostn"), "/etc/hostname");
 });
 
-for (const shell of ["zsh", "fish"]) {
-  const path = ["/usr/bin", "/bin", "/usr/local/bin"].map((folder) => `${folder}/${shell}`).find(exists);
-  Deno.test({
-    name: `completions ${shell} prints a script that ${shell} reads`,
-    ignore: path === undefined,
-    fn: async () => {
-      await run(path ?? shell, ["-n", "-c", await script(shell)]);
-    },
-  });
-}
+const zsh = findProgram("zsh");
+Deno.test({
+  name: "completions zsh prints a script that zsh reads",
+  ignore: zsh === undefined,
+  fn: async () => {
+    await run(zsh ?? "", ["-n", "-c", await script("zsh")]);
+  },
+});
+
+const fish = findProgram("fish");
+Deno.test({
+  name: "fish completes commands, options and choices",
+  ignore: fish === undefined,
+  fn: async () => {
+    const source = await script("fish");
+    const offered = async (line: string) => {
+      const text = await run(fish ?? "", ["--no-config", "-c", `${source}\ncomplete -C '${line}'`]);
+      return text.split("\n").map((candidate) => candidate.split("\t")[0]).join(" ");
+    };
+    equal(await offered("aegisbpf h"), "health");
+    equal(await offered("aegisbpf policy s"), "schema show");
+    equal(await offered("aegisbpf run --mode "), "audit enforce");
+    equal(await offered("aegisbpf run --mode audit --fall"), "--fallback");
+    equal(await offered("aegisbpf policy validate /etc/hostn"), "/etc/hostname");
+  },
+});
 
 Deno.test("completions name every command for each shell", async () => {
   for (const shell of ["bash", "zsh", "fish"]) {
@@ -56,6 +72,10 @@ Deno.test("completions name every command for each shell", async () => {
     }
   }
 });
+
+function findProgram(name: string): string | undefined {
+  return ["/usr/bin", "/bin", "/usr/local/bin"].map((folder) => `${folder}/${name}`).find(exists);
+}
 
 function exists(path: string): boolean {
   try {

@@ -6,7 +6,7 @@
 import { EnvironmentError } from "../agent/locations.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
 import { AgentError, RefusedError } from "./client.ts";
-import type { Output } from "./output.ts";
+import { type Output, OutputError } from "./output.ts";
 
 /** A command that ends early with an exit code and lines that say what to do. */
 export class CommandError extends Error {
@@ -32,6 +32,10 @@ export function reportFailure(error: unknown, output: Output): ExitCode {
   if (error instanceof AgentError || error instanceof EnvironmentError) {
     output.err(`aegisbpf: ${error.message}`);
     return ExitCode.Usage;
+  }
+  if (error instanceof OutputError) {
+    output.err(`aegisbpf: ${error.message}`);
+    return ExitCode.Internal;
   }
   output.err(`aegisbpf: internal error: ${error instanceof Error ? error.message.split("\n")[0] : error}`);
   if (Deno.env.get("AEGISBPF_DEBUG") === "1" && error instanceof Error) output.err(error.stack ?? "");

@@ -33,6 +33,11 @@ export function styleOf(colour: boolean): Style {
   return { good: paint(32), doubtful: paint(33), bad: paint(31), heading: paint(1) };
 }
 
+/** The result could not be written: the disk is full, for example. */
+export class OutputError extends Error {
+  override readonly name = "OutputError";
+}
+
 /** This process's own streams. */
 export function processOutput(): Output {
   const isTerminal = Deno.stdout.isTerminal();
@@ -71,14 +76,21 @@ const encoder = new TextEncoder();
 /** The other end of a pipe that was made non-blocking gets this much time for each wait, milliseconds. */
 const RETRY_MS = 5;
 
-/** Writes all of it. A reader that has gone away, as `head` does, is no error: it has what it wanted. */
+/**
+ * Writes all of it. A reader that has gone away, as `head` does, is no error: it has what it wanted.
+ *
+ * @throws {OutputError} if it cannot be written.
+ */
 export function writeAll(stream: SyncWriter, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length;) {
     try {
       written += stream.writeSync(bytes.subarray(written));
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) return;
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      if (!(error instanceof Deno.errors.WouldBlock)) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new OutputError(`cannot write the result: ${reason}`, { cause: error });
+      }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     }
   }

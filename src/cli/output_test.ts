@@ -32,7 +32,7 @@ Deno.test("writeAll() is quiet when the reader has gone, and throws when the dis
       writeSync: () => {
         throw new Error("No space left on device");
       },
-    }, Uint8Array.of(1)), /No space left/);
+    }, Uint8Array.of(1)), /cannot write the result: No space left/);
 });
 
 Deno.test("printable() lets no control character through", () => {
