@@ -30,7 +30,7 @@ export class Agent {
   ) {
     this.#log = `${directory}/agent.log`;
     this.#root = environment.AEGISBPF_ROOT ?? "";
-    this.#pins = environment.AEGISBPF_BPFFS ?? "/sys/fs/bpf/aegisbpf";
+    this.#pins = `${environment.AEGISBPF_BPFFS ?? "/sys/fs/bpf"}/aegisbpf`;
   }
 
   /** Where the pins are. */
