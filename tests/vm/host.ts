@@ -3,8 +3,9 @@
  *
  *   tests/vm/run [--kernel K]... [--lsm bpf|none]... [--category C]... [--phase P]... [--agent PATH] [--jobs N]
  *
- * Two guests run at a time by default. Consoles and logs of guests in which something failed stay in build/vm. The last line is
- * `N passed, N failed, N skipped`; exit status: 0 when cases ran and none failed, 1 otherwise, 2 bad usage.
+ * Two guests run at a time by default. In build/vm stay each guest's results (.jsonl), what it and the agent said (.log) and, where
+ * something failed, its console. The last line is `N passed, N failed, N skipped`; exit status: 0 when cases ran and none failed,
+ * 1 otherwise, 2 bad usage.
  */
 
 import { basename, dirname, resolve } from "node:path";
@@ -29,6 +30,13 @@ const share = await pack(options.agent);
 await command(VM, "kernels", ...options.kernels);
 const boots = options.kernels.flatMap((kernel) => options.lsms.map((lsm) => ({ kernel, lsm })));
 const reports: Report[] = [];
+const children = new Set<Deno.ChildProcess>();
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.addSignalListener(signal, () => {
+    for (const child of children) child.kill("SIGTERM");
+    Deno.exit(1);
+  });
+}
 const waiting = [...boots];
 await Promise.all(Array.from({ length: options.jobs }, async () => {
   for (let next = waiting.shift(); next; next = waiting.shift()) reports.push(...await run(next));
@@ -43,7 +51,7 @@ Deno.exit(sum.fail > 0 || sum.pass === 0 ? 1 : 0);
 /** Runs one guest; a guest that dies or is cut off is a failure of its own. */
 async function run({ kernel, lsm }: Boot): Promise<Report[]> {
   const name = `${kernel}-${lsm}`, before = Date.now();
-  const [console_, log] = [`${WORK}/${name}.console`, `${WORK}/${name}.log`];
+  const at = `${WORK}/${name}`, console_ = `${at}.console`, results = `${at}.jsonl`, log = `${at}.log`;
   console.log(`${name}: booting`);
   const words = [
     ...options.phases.flatMap((p) => ["--phase", p]),
@@ -72,9 +80,11 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const { code, stdout, stderr } = await child.output();
-  const text = new TextDecoder().decode(stdout), errors = new TextDecoder().decode(stderr);
-  const found: Report[] = text.split("\n").filter((line) => line.startsWith("{")).map((line) =>
+  children.add(child);
+  // As they come, so that a guest that is cut off has left what it had.
+  const [{ code }] = await Promise.all([child.status, save(child.stdout, results), save(child.stderr, log)]);
+  children.delete(child);
+  const found: Report[] = read(results).split("\n").filter((line) => line.startsWith("{")).map((line) =>
     JSON.parse(line)
   );
   if (code !== 0 || found.length === 0) {
@@ -87,7 +97,7 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
         category: "guest",
         name: "runs to its end",
       },
-      ...{ result: "fail", reason: `exit ${code}: ${errors.slice(-1500)}`, ms: Date.now() - before },
+      ...{ result: "fail", reason: `exit ${code}: ${read(log).slice(-1500)}`, ms: Date.now() - before },
     });
   }
   const { pass, fail, skip } = total(found);
@@ -96,9 +106,16 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
       Math.round((Date.now() - before) / 1000)
     } s`,
   );
-  if (fail > 0) await Deno.writeTextFile(log, `${text}\n${errors}`);
-  else await Promise.all([console_, log].map((path) => Deno.remove(path).catch(() => {})));
+  if (fail === 0) await Deno.remove(console_).catch(() => {});
   return found;
+}
+
+async function save(stream: ReadableStream<Uint8Array>, path: string): Promise<void> {
+  await stream.pipeTo((await Deno.create(path)).writable);
+}
+
+function read(path: string): string {
+  return Deno.readTextFileSync(path);
 }
 
 async function command(program: string, ...args: string[]): Promise<void> {

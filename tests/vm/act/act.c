@@ -1,11 +1,11 @@
 /*
  * act - try one file operation as a workload would and print what the kernel said.
  *
- *   act [--cgroup DIR] [--uid N] [--repeat N | --for MS] OP ARGS... [-- [options] OP ARGS...]...
+ *   act [--cgroup DIR] [--uid N] [--repeat N | --for MS | --until FILE] OP ARGS... [-- [options] OP ARGS...]...
  *
  * One line for each operation: `ok`, the errno's name (`EPERM`), `exit N` or `signal N` of a program that was executed, a report
- * (`ok=3 EPERM=7` with --repeat or --for), or `setup STEP ERRNO` where the operation could not be tried at all. Exit status: 0 all
- * ok, 1 some were not, 2 a step before the operation failed or the usage was wrong.
+ * (`ok=3 EPERM=7` where it was repeated), or `setup STEP ERRNO` where the operation could not be tried at all. Exit status: 0 all ok, 1
+ * some were not, 2 a step before the operation failed or the usage was wrong.
  *
  * Each operation runs in a child of its own, so that one can change its root, namespaces or user without harm to the next.
  */
@@ -105,7 +105,7 @@ static const struct op *find(const char *name)
 
 static int usage(const char *problem, const char *subject)
 {
-	fprintf(stderr, "act: %s%s%s\nusage: act [--cgroup DIR] [--uid N] [--repeat N | --for MS] OP ARGS... [-- ...]\n", problem,
+	fprintf(stderr, "act: %s%s%s\nusage: act [--cgroup DIR] [--uid N] [--repeat N | --for MS | --until FILE] OP ARGS... [-- ...]\n", problem,
 		subject ? " " : "", subject ? subject : "");
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
 		for (const struct op *op = tables[t]; op->name; op++)
@@ -114,7 +114,7 @@ static int usage(const char *problem, const char *subject)
 }
 
 struct request {
-	const char *cgroup;
+	const char *cgroup, *until;
 	long uid, repeat, for_ms;
 	const struct op *op;
 	char **args;
@@ -128,7 +128,7 @@ static int repeated(const struct request *r)
 	size_t used = 0;
 	int bad = 0;
 
-	for (long i = 0; r->repeat ? i < r->repeat : now_ms() < end; i++) {
+	for (long i = 0; r->repeat ? i < r->repeat : r->until ? access(r->until, F_OK) != 0 : now_ms() < end; i++) {
 		int rc = r->op->run(r->args);
 
 		outcomes[rc < 0 && rc > -4096 ? -rc : 0]++;
@@ -151,7 +151,7 @@ static int perform(const struct request *r)
 		join_cgroup(r->cgroup);
 	if (r->uid >= 0)
 		drop_to((uid_t)r->uid);
-	rc = r->repeat || r->for_ms ? repeated(r) : r->op->run(r->args);
+	rc = r->repeat || r->for_ms || r->until ? repeated(r) : r->op->run(r->args);
 	if (!report[0])
 		snprintf(report, sizeof(report), "%s", rc < 0 ? errno_name(-rc) : "ok");
 	puts(report);
@@ -172,6 +172,8 @@ static int parse(char **argv, struct request *r)
 			r->uid = atol(argv[i + 1]);
 		else if (!strcmp(argv[i], "--repeat"))
 			r->repeat = atol(argv[i + 1]);
+		else if (!strcmp(argv[i], "--until"))
+			r->until = argv[i + 1];
 		else if (!strcmp(argv[i], "--for"))
 			r->for_ms = atol(argv[i + 1]);
 		else

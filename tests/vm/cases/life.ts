@@ -53,7 +53,7 @@ const life = category("life", [
     disruptive,
     prepare,
     run: async (t) => {
-      const watch = t.act.start("--for", "20000", "open-read", `${t.dir()}/secret`);
+      const watch = t.act.repeat("open-read", `${t.dir()}/secret`);
       await t.agent.kill();
       equal(both(t), "EPERM,ok", "the files without an agent");
       const health = await t.agent.json(1, "health", "--json");
@@ -62,7 +62,7 @@ const life = category("life", [
       await again(t);
       await t.agent.json(0, "health", "--json", "--require-enforce");
       equal(both(t), "EPERM,ok", "the files under the new agent");
-      const result = await watch;
+      const result = await watch.stop();
       check(/^EPERM=\d+$/.test(result), `opens during all this: ${result}`);
     },
   },
@@ -114,12 +114,12 @@ const policies = category("policy", [
     disruptive,
     prepare,
     run: async (t) => {
-      const watch = t.act.start("--for", "12000", "open-read", `${t.dir()}/secret`);
+      const watch = t.act.repeat("open-read", `${t.dir()}/secret`);
       for (let i = 0; i < 4; i++) {
         const rules = t.policy.rules.filter((rule) => i % 2 === 1 || rule.id === t.ruleId());
         await t.agent.expect(0, "policy", "apply", t.writePolicy({ rules }));
       }
-      const result = await watch;
+      const result = await watch.stop();
       check(/^EPERM=\d+$/.test(result), `opens during all this: ${result}`);
     },
   },

@@ -9,12 +9,17 @@ export const races: Case[] = category("race", [
     prepare: (t) => {
       t.deny(t.file(`${t.dir()}/secret`));
     },
-    run: (t) => {
+    run: async (t) => {
       const result = t.act.one("open-preempting", `${t.dir()}/secret`, "40", "4000");
       const opened = Number(/^opened=(\d+) refused=\d+$/.exec(result)?.[1]);
       check(!Number.isNaN(opened), `no counts: ${result}`);
       if (opened === 0) return;
       check(t.guest.backend === "fmod_ret", `${opened} of 4000 opens went through`);
+      const health = await t.agent.json(1, "health", "--json");
+      const named = health.checks.some((one: { name: string; ok: boolean }) =>
+        one.name === "skipped" && !one.ok
+      );
+      check(named, "health does not say that the kernel skipped decisions");
       throw new Skip("the kernel skips a fmod_ret program in which another task was preempted");
     },
   },

@@ -32,18 +32,27 @@ export class Act {
     return lines(operations, text.decode(done.stdout), text.decode(done.stderr));
   }
 
-  /** Starts an operation that goes on beside the caller, for races and for gaps; the promise is its result line. */
-  start(...words: string[]): Promise<string> {
-    const running = new Deno.Command(this.program, {
-      args: words,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
-    return running.then((done) =>
-      lines([words], text.decode(done.stdout), text.decode(done.stderr))[0] ?? ""
-    );
+  /** Repeats an operation beside the caller until told to stop, for races and for gaps. */
+  repeat(...words: string[]): Repetition {
+    const flag = Deno.makeTempFileSync();
+    Deno.removeSync(flag);
+    const args = ["--until", flag, ...words];
+    const output = new Deno.Command(this.program, { args, stdin: "null", stdout: "piped", stderr: "piped" })
+      .output();
+    return {
+      stop: async () => {
+        Deno.writeTextFileSync(flag, "");
+        const done = await output;
+        return lines([args], text.decode(done.stdout), text.decode(done.stderr))[0] ?? "";
+      },
+    };
   }
+}
+
+/** An operation that repeats itself. */
+export interface Repetition {
+  /** Stops it and answers how often it ended how: `ok=3 EPERM=7`. */
+  stop(): Promise<string>;
 }
 
 function join(operations: readonly Words[]): string[] {

@@ -62,6 +62,7 @@ export class Agent {
     }).spawn();
     log.close();
     this.#child = child;
+    const before = performance.now();
     let ended: number | undefined;
     child.status.then((status) => ended = status.code);
     const end = Date.now() + 60_000;
@@ -73,6 +74,7 @@ export class Agent {
       }
       await new Promise((done) => setTimeout(done, 50));
     }
+    this.#note(`run: answers after ${Math.round(performance.now() - before)} ms`);
   }
 
   /** Runs one command and waits for its end. */
@@ -90,8 +92,12 @@ export class Agent {
       stderr: "piped",
     }).spawn();
     const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+    const before = performance.now();
     const done = await child.output();
     clearTimeout(timer);
+    this.#note(
+      `${args.slice(0, 3).join(" ")}: exit ${done.code} after ${Math.round(performance.now() - before)} ms`,
+    );
     return { code: done.code, stdout: text.decode(done.stdout), stderr: text.decode(done.stderr) };
   }
 
@@ -156,6 +162,10 @@ export class Agent {
     } catch {
       return "";
     }
+  }
+
+  #note(line: string): void {
+    Deno.writeTextFileSync(this.#log, `[${line}]\n`, { append: true });
   }
 
   async #end(signal: Deno.Signal): Promise<number> {

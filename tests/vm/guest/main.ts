@@ -66,6 +66,7 @@ for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
     },
   });
 }
+console.error(agent.log(100_000));
 if (values.kernel === "host") cleanUp();
 
 /** Leaves this machine as it was; a guest ends anyway. */
