@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "decide.h"
 #include "record.h"
+#include "places.h"
 #include "subtree.h"
 
 /* Named so that the object's BTF describes them; the agent's layouts come from there. */
@@ -51,62 +52,32 @@ static __always_inline int answer(bool refuse)
 	return 0;
 }
 
-/* Counts, reports and signals what a verdict stands for; returns whether the operation is refused. */
-static __always_inline bool act(__u64 verdict, __u32 live, __u32 ops, __u32 backend, struct decision *decision)
+/* A typed pointer as a number, which is all that functions verified on their own take. */
+static __always_inline __u64 address_of(const void *pointer)
 {
-	bool refuse = verdict_action(verdict) == AEGIS_DENY;
-	void *set_rules = rules_of(live);
-	struct aegis_rule *rule = NULL;
-	__u32 index = verdict;
+	const void *copy = pointer;
+	__u64 address = 0;
 
-	if (backend == AEGIS_BACKEND_FENTRY || backend == AEGIS_BACKEND_TRACEPOINT)
-		refuse = false;
-	if (live & AEGIS_LIVE_EMERGENCY && bpf_ktime_get_boot_ns() < control.emergency_until_ns)
-		refuse = false;
-	if (set_rules)
-		rule = bpf_map_lookup_elem(set_rules, &index);
-	if (!rule)
-		return refuse;
-	if (rule->flags & AEGIS_RULE_CANARY) {
-		count(AEGIS_CANARY_SEEN);
-		return refuse;
-	}
-	decision->type = AEGIS_RECORD_TYPE_DECISION;
-	decision->backend = backend;
-	decision->flow.rule = rule->number;
-	decision->flow.op = first_op(ops & rule->ops);
-	decision->flow.action = refuse ? AEGIS_DENY : AEGIS_AUDIT;
-	decision->flow.cgroup = BPF_CORE_READ(task_cgroup(caller_task()), kn, id);
-	decision->generation = control.sets[live & AEGIS_LIVE_SET].generation;
-	decision->ret = refuse ? -EPERM : 0;
-	decision->signal = refuse ? rule->signal : 0;
-	report(decision);
-	if (decision->signal)
-		bpf_send_signal(decision->signal);
-	return decision->ret;
+	bpf_probe_read_kernel(&address, sizeof(address), &copy);
+	return address;
 }
 
-static __noinline int open_slow(struct file *file, __u32 backend)
+static __always_inline int open_slow(struct file *file, __u32 backend)
 {
-	struct inode *inode = file->f_inode;
 	__u32 ops = open_ops(file->f_flags, file->f_mode), live = live_word();
-	__u64 ino = inode->i_ino, tail = 0, verdict = 0;
-	struct decision decision = {};
+	struct inode *inode = file->f_inode;
+	__u64 ino = inode->i_ino, verdict = 0;
 
-	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)]) {
-		tail = identity_tail(inode->i_sb->s_dev, inode->i_generation);
-		verdict = judge_file(ino, tail, ops, live);
-	}
+	if (control.moved)
+		settle((__u64)BPF_CORE_READ(file, f_path.dentry));
+	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
+		verdict = judge_file(ino, identity_tail(inode->i_sb->s_dev, inode->i_generation), ops, live);
 	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
 		verdict = stronger(verdict, judge_above(file->f_path.dentry, ops, live));
 	if (!verdict)
 		return 0;
-	decision.flow.file.ino = ino;
-	decision.flow.file.dev = inode->i_sb->s_dev;
-	decision.flow.file.gen = inode->i_generation;
-	decision.dentry = file->f_path.dentry;
-	decision.mnt = file->f_path.mnt;
-	return answer(act(verdict, live, ops, backend, &decision));
+	return answer(act((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
+			  (__u64)BPF_CORE_READ(file, f_path.mnt), verdict, how(ops, backend, 0, live)));
 }
 
 /*
@@ -116,10 +87,11 @@ static __noinline int open_slow(struct file *file, __u32 backend)
 static __always_inline int on_open(struct file *file, __u32 backend)
 {
 	__u64 ino = file->f_inode->i_ino;
-	__u32 live = *(volatile __u32 *)&control.live;
+	/* live in the low half, moved in the high half: one load */
+	__u64 word = *(volatile __u64 *)&control.live;
 
-	if (!state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)] &&
-	    !(live & (AEGIS_LIVE_SUBTREES | AEGIS_LIVE_CONFIRM)))
+	if (!state.file_filter[word & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)] &&
+	    !(word & (0xffffffff00000000ull | AEGIS_LIVE_SUBTREES | AEGIS_LIVE_CONFIRM)))
 		return 0;
 	return open_slow(file, backend);
 }
@@ -143,31 +115,22 @@ int BPF_PROG(fentry_file_open, struct file *file)
 	return 0;
 }
 
-/*
- * The fallback sees a call when it returns, with the file that it really opened: exact, whatever the name was
- * (relative, symbolic link, chroot), but too late to refuse.
- */
-static __noinline int opened(struct file *file, __u32 ops)
+/* An operation on a file behind a pointer that may be NULL or that the verifier knows nothing of. */
+static __always_inline int on_file(struct file *file, __u32 ops, __u32 backend)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	__u64 ino = BPF_CORE_READ(inode, i_ino), verdict = 0;
-	__u32 live = live_word();
-	struct decision decision = {};
+	__u64 inode = (__u64)BPF_CORE_READ(file, f_inode), dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	__u32 live = live_word(), flags = backend == AEGIS_BACKEND_TRACEPOINT ? AEGIS_PATH_ARGUMENT : 0;
+	__u64 verdict;
 
-	decision.flow.file.ino = ino;
-	decision.flow.file.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	decision.flow.file.gen = BPF_CORE_READ(inode, i_generation);
-	decision.dentry = BPF_CORE_READ(file, f_path.dentry);
-	decision.mnt = BPF_CORE_READ(file, f_path.mnt);
-	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
-		verdict = judge_file(ino, identity_tail(decision.flow.file.dev, decision.flow.file.gen), ops, live);
-	if (live & AEGIS_LIVE_SUBTREES)
-		verdict = stronger(verdict, judge_above_read(decision.dentry, ops, live));
-	if (verdict) {
-		decision.flags = AEGIS_PATH_ARGUMENT;
-		act(verdict, live, ops, AEGIS_BACKEND_TRACEPOINT, &decision);
-	}
-	return 0;
+	if (!inode)
+		return 0;
+	if (backend != AEGIS_BACKEND_TRACEPOINT && control.moved)
+		settle(dentry);
+	verdict = judge_object(inode, dentry, ops, live);
+	if (!verdict)
+		return 0;
+	return answer(act(inode, dentry, (__u64)BPF_CORE_READ(file, f_path.mnt), verdict,
+			  how(ops, backend, flags, live)));
 }
 
 /* The caller's open file behind a descriptor; NULL where there is none. */
@@ -190,6 +153,10 @@ static __always_inline __u32 syscall_number(void *regs)
 	return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
 }
 
+/*
+ * The fallback sees a call when it returns, with the file that it really opened: exact, whatever the name was
+ * (relative, symbolic link, chroot), but too late to refuse.
+ */
 SEC("raw_tp/sys_exit")
 int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -207,14 +174,14 @@ int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (i < EXEC_SYSCALLS) {
 		file = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm, exe_file);
-		ops = 1 << AEGIS_OP_EXEC;
+		ops = OP_BIT(EXEC);
 	} else {
 		file = file_of(ret);
 		ops = open_ops(0, BPF_CORE_READ(file, f_mode));
 	}
 	if (!file || BPF_CORE_READ(file, f_flags) & O_PATH)
 		return 0;
-	return opened(file, ops);
+	return on_file(file, ops, AEGIS_BACKEND_TRACEPOINT);
 }
 
 /*
@@ -239,3 +206,5 @@ int tell_identity(struct bpf_raw_tracepoint_args *ctx)
 	state.told.seen++;
 	return 0;
 }
+
+#include "hooks.h"

@@ -49,16 +49,26 @@ struct aegis_identity {
 /*
  * A policy set is one hash map of tagged entries and one array of rules. Several rules may name one thing:
  * they stand in slot 0, 1, 2, ... without a hole, so that adding one is a single insert that can race.
+ *
+ * A place is a name in a directory, by what the directory is or will be: the paths of a policy are a tree of
+ * numbered places, and a file or directory that comes to stand at one is added to the set by the kernel side.
  */
 enum aegis_kind {
-	AEGIS_FILE = 1, /* a = ino, b = dev << 32 | gen: this file is covered by `rule` */
+	AEGIS_FILE = 1, /* a = ino, b = dev << 32 | gen: `rule` covers this file */
 	AEGIS_INODE,    /* a = ino, b = dev << 32: the same, whatever its generation */
-	AEGIS_DIR,      /* the same of a directory: `rule` covers what lies below; `node` is the place it stands at */
-	AEGIS_EDGE,     /* a = node, b = hash of a name: the place `node` below it, or the covered file of `rule` */
+	AEGIS_DIR,      /* a, b = identity: `rule` covers all below this directory */
+	AEGIS_PLACE,    /* a, b = identity: this directory stands at the place `node` */
+	AEGIS_EDGE,     /* a = node, b = hash of a name: the place `node` that this name in it is */
+	AEGIS_LEAF,     /* a, b likewise: what stands at this name is covered by `rule`; mask: AEGIS_LEAF_* */
+	AEGIS_EXE_LEAF, /* a, b likewise: processes running what stands at this name are members of `mask` */
 	AEGIS_CGROUP,   /* a = cgroup id: `mask` is what this cgroup's subtree is a member of */
+	AEGIS_CGROUP_PLACE, /* a = cgroup id: this cgroup stands at the place `node` */
+	AEGIS_CGROUP_LEAF,  /* a = node, b = hash of a name: the cgroup of this name is a member of `mask` */
 	AEGIS_EXE,      /* a, b = identity: `mask` is what a process running this file is a member of */
 	AEGIS_UID,      /* a = uid: `mask` likewise */
 };
+
+#define AEGIS_LEAF_SUBTREE 1u /* the rule covers what lies below the directory that stands there */
 
 struct aegis_key {
 	__u64 a;
@@ -68,6 +78,7 @@ struct aegis_key {
 };
 
 #define AEGIS_SLOTS 16            /* rules that may name one thing */
+#define AEGIS_PLACE_SLOTS 4       /* places that one directory may stand at: bind mounts */
 #define AEGIS_NO_RULE 0xffffffffu /* an entry that only names a place */
 
 struct aegis_entry {
@@ -98,12 +109,9 @@ struct aegis_rule {
  */
 #define AEGIS_LIVE_SET 1u
 #define AEGIS_LIVE_SUBTREES 2u  /* some rule covers a subtree: walk up from the file */
-#define AEGIS_LIVE_MOVED 4u     /* a directory was moved to a rule's place: walk up until the agent has looked */
-#define AEGIS_LIVE_CONFIRM 8u   /* control.previous comes back at confirm_until_ns */
-#define AEGIS_LIVE_EMERGENCY 16u /* nothing is refused until emergency_until_ns */
-#define AEGIS_LIVE_FILLING 32u  /* the other set is being filled: what is learnt goes to both */
-#define AEGIS_LIVE_PLACES 64u   /* some rule names a path: watch names being bound */
-#define AEGIS_LIVE_CALLERS 128u /* some rule asks who the caller is */
+#define AEGIS_LIVE_CONFIRM 4u   /* control.previous comes back at confirm_until_ns */
+#define AEGIS_LIVE_EMERGENCY 8u /* nothing is refused until emergency_until_ns */
+#define AEGIS_LIVE_CALLERS 16u  /* some rule asks who the caller is */
 
 struct aegis_set {
 	__u64 generation; /* counts applied sets; 0 is an empty slot */
@@ -119,7 +127,9 @@ struct aegis_set {
 
 struct aegis_control {
 	__u32 live;
+	__u32 moved; /* not 0: a directory came to stand at a place with what it holds; the agent has yet to look */
 	__u32 previous;
+	__u32 unused;
 	__u64 confirm_until_ns;   /* CLOCK_BOOTTIME */
 	__u64 emergency_until_ns; /* CLOCK_BOOTTIME */
 	__u64 coalesce_ns;        /* at most one record per flow in this time */
@@ -143,6 +153,7 @@ struct aegis_told {
  */
 #define AEGIS_FILE_FILTER_BITS 17
 #define AEGIS_DIR_FILTER_BITS 14
+#define AEGIS_PLACE_FILTER_BITS 12
 #define AEGIS_FILTER_FACTOR 0x9e3779b97f4a7c15ull
 
 /* All global state, mapped by the agent as one piece of memory. */
@@ -151,6 +162,7 @@ struct aegis_state {
 	struct aegis_told told;
 	__u8 file_filter[2][1 << AEGIS_FILE_FILTER_BITS];
 	__u8 dir_filter[2][1 << AEGIS_DIR_FILTER_BITS];
+	__u8 place_filter[2][1 << AEGIS_PLACE_FILTER_BITS];
 };
 
 /* A flow is a stream of equal decisions: its count is exact, its records are coalesced. */
@@ -196,7 +208,7 @@ enum aegis_counter {
 
 enum aegis_record_type {
 	AEGIS_RECORD_TYPE_DECISION = 1,
-	AEGIS_RECORD_TYPE_BOUND, /* a name of a rule now stands for another file */
+	AEGIS_RECORD_TYPE_BOUND, /* another file came to stand at the place of `rule` */
 };
 
 /* record.flags */

@@ -24,6 +24,9 @@ static __always_inline __u32 filter_slot(__u64 ino, __u32 bits)
 	return (ino * AEGIS_FILTER_FACTOR) >> (64 - bits);
 }
 
+/* One bit of rule.ops. */
+#define OP_BIT(op) (1u << AEGIS_OP_##op)
+
 static __always_inline __u64 identity_tail(__u32 dev, __u32 gen)
 {
 	return (__u64)dev << 32 | gen;
@@ -120,6 +123,14 @@ __u64 caller_mask(__u32 live)
 	return mask;
 }
 
+/* Whether a rule is about a caller of this mask; the canary's is about everybody. */
+static __always_inline bool rule_applies(struct aegis_rule *rule, __u64 callers)
+{
+	__u64 missed = rule->scopes ? !(rule->scopes & callers) : 0;
+
+	return rule->flags & AEGIS_RULE_CANARY || !(missed | ((rule->except_scopes | AEGIS_EXEMPT) & callers));
+}
+
 /* What the rules that name one file or directory say of ops: the first that refuses, else the first that reports. */
 __u64 judge(__u64 a, __u64 b, __u32 kind, __u32 ops, __u32 live)
 {
@@ -128,8 +139,10 @@ __u64 judge(__u64 a, __u64 b, __u32 kind, __u32 ops, __u32 live)
 	__u64 verdict = 0, callers = 0;
 	__u32 slot;
 
-	if (!set_entries || !set_rules)
+	if (!set_entries || !set_rules || !bpf_map_lookup_elem(set_entries, &key))
 		return 0;
+	if (live & AEGIS_LIVE_CALLERS)
+		callers = caller_mask(live);
 	for (slot = 0; slot < AEGIS_SLOTS; slot++) {
 		struct aegis_entry *entry;
 		struct aegis_rule *rule;
@@ -141,17 +154,7 @@ __u64 judge(__u64 a, __u64 b, __u32 kind, __u32 ops, __u32 live)
 			break;
 		index = entry->rule;
 		rule = bpf_map_lookup_elem(set_rules, &index);
-		if (!rule || !(rule->ops & ops))
-			continue;
-		if (rule->flags & AEGIS_RULE_CANARY)
-			return verdict_of(AEGIS_DENY, index);
-		if (live & AEGIS_LIVE_CALLERS) {
-			callers = caller_mask(live);
-			live &= ~AEGIS_LIVE_CALLERS;
-		}
-		if (callers & AEGIS_EXEMPT)
-			return 0;
-		if ((rule->scopes && !(rule->scopes & callers)) || rule->except_scopes & callers)
+		if (!rule || !(rule->ops & ops) || !rule_applies(rule, callers))
 			continue;
 		if (rule->flags & AEGIS_RULE_ENFORCE)
 			return verdict_of(AEGIS_DENY, index);
@@ -196,8 +199,8 @@ static __always_inline __u8 first_op(__u32 ops)
 static __always_inline __u32 open_ops(__u32 flags, __u32 mode)
 {
 	if (flags & FMODE_EXEC)
-		return 1 << AEGIS_OP_EXEC;
-	return (mode & FMODE_READ ? 1 << AEGIS_OP_READ : 0) | (mode & FMODE_WRITE ? 1 << AEGIS_OP_WRITE : 0);
+		return OP_BIT(EXEC);
+	return (mode & FMODE_READ ? OP_BIT(READ) : 0) | (mode & FMODE_WRITE ? OP_BIT(WRITE) : 0);
 }
 
 #endif

@@ -34,6 +34,10 @@ struct dentry {
 	struct super_block *d_sb;
 };
 
+struct iattr {
+	unsigned int ia_valid;
+};
+
 struct vfsmount {
 	struct dentry *mnt_root;
 };
@@ -54,6 +58,10 @@ struct file {
 	struct inode *f_inode;
 	unsigned int f_flags;
 	unsigned int f_mode;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
 };
 
 struct fs_struct {
@@ -85,8 +93,13 @@ struct kernfs_node___rcu {
 	struct kernfs_node *__parent;
 };
 
+struct cgroup_root {
+	int hierarchy_id;
+};
+
 struct cgroup {
 	int level;
+	struct cgroup_root *root;
 	struct kernfs_node *kn;
 	struct cgroup *ancestors[]; /* since 6.1 */
 };
@@ -129,6 +142,12 @@ struct pt_regs___arm64 {
 #pragma clang attribute pop
 
 #define PF_KTHREAD 0x00200000
+#define S_IFMT 0170000
+#define S_IFDIR 0040000
+#define RENAME_EXCHANGE 2u
+#define PROT_EXEC 4
+#define ATTR_SIZE 8u
+#define ATTR_FORCE 512u
 #define FMODE_READ 1u
 #define FMODE_WRITE 2u
 #define FMODE_EXEC 0x20u /* in f_flags, as __FMODE_EXEC */

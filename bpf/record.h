@@ -4,7 +4,7 @@
 #define AEGIS_RECORD_H
 
 #define NAME_ROOM 256 /* NAME_MAX and its NUL */
-#define PATH_NAMES 64 /* names that a record keeps of one path */
+#define PATH_NAMES 40 /* names that a record keeps of one path */
 
 /* Where a walk from a file to the root stands. */
 struct place {
@@ -95,6 +95,13 @@ static __noinline int write_path(struct aegis_record *record, struct dentry *den
 	return 0;
 }
 
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *kn)
+{
+	if (bpf_core_field_exists(struct kernfs_node, parent))
+		return BPF_CORE_READ(kn, parent);
+	return BPF_CORE_READ((struct kernfs_node___rcu *)kn, __parent);
+}
+
 /* Writes the names of a cgroup's path, last first; the root has none. */
 static __noinline int write_cgroup(struct aegis_record *record, struct cgroup *cgrp)
 {
@@ -103,13 +110,9 @@ static __noinline int write_cgroup(struct aegis_record *record, struct cgroup *c
 
 	for (i = 0; i < PATH_NAMES; i++) {
 		__u32 at = *(volatile __u32 *)&record->text_len;
-		struct kernfs_node *parent;
+		struct kernfs_node *parent = parent_of(kn);
 		long len;
 
-		if (bpf_core_field_exists(struct kernfs_node, parent))
-			parent = BPF_CORE_READ(kn, parent);
-		else
-			parent = BPF_CORE_READ((struct kernfs_node___rcu *)kn, __parent);
 		if (!parent)
 			return 0;
 		if (at > AEGIS_TEXT)
@@ -136,7 +139,6 @@ struct decision {
 	__u16 flags;
 	__u8 backend;
 	__u8 type;
-	__u32 signal;
 };
 
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
@@ -259,28 +261,87 @@ static __always_inline bool count_flow(struct decision *decision)
 }
 
 /*
- * Copies the decision to itself through a helper, so that the verifier forgets what it knows of the values: else it
+ * Copies the decision onto itself through a helper, so that the verifier forgets what it knows of the values: else it
  * follows what comes next once for each combination of them.
  */
 static __always_inline void forget(struct decision *decision)
 {
-	struct decision copy = *decision;
-
-	bpf_probe_read_kernel(decision, sizeof(*decision), &copy);
+	bpf_probe_read_kernel(decision, sizeof(*decision), decision);
 }
 
-static __always_inline void report(struct decision *decision)
+static __always_inline void count_decision(struct decision *decision, __u32 signal)
 {
-	decision->now = bpf_ktime_get_boot_ns();
-	count(decision->flow.action == AEGIS_DENY ? AEGIS_DENIED : AEGIS_AUDITED);
-	count(AEGIS_EMITTED);
+	if (signal)
+		bpf_send_signal(signal);
+	count(decision->ret ? AEGIS_DENIED : AEGIS_AUDITED);
 	count_rule(&decision->flow);
-	if (!count_flow(decision)) {
-		count(AEGIS_COALESCED);
-		return;
+}
+
+static __always_inline void describe_file(struct decision *decision, struct inode *inode)
+{
+	decision->flow.file.ino = BPF_CORE_READ(inode, i_ino);
+	decision->flow.file.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	decision->flow.file.gen = BPF_CORE_READ(inode, i_generation);
+	decision->flow.cgroup = BPF_CORE_READ(task_cgroup(caller_task()), kn, id);
+	decision->now = bpf_ktime_get_boot_ns();
+}
+
+#define HOW_BOUND 0x8000u /* not a decision: another file stands at the rule's place */
+
+/* How an operation came to be judged, packed: it fits the five arguments of a function that is verified alone. */
+static __always_inline __u64 how(__u32 ops, __u32 backend, __u32 flags, __u32 live)
+{
+	return ops | backend << 8 | flags << 16 | (__u64)live << 32;
+}
+
+/*
+ * Counts, reports and signals what a verdict stands for; 1 where the operation is refused. Pointers travel as
+ * numbers, and mnt may be 0.
+ */
+__u64 act(__u64 inode, __u64 dentry, __u64 mnt, __u64 verdict, __u64 how)
+{
+	__u32 ops = how & 0xff, backend = how >> 8 & 0xff, live = how >> 32, index = verdict;
+	bool refuse = verdict_action(verdict) == AEGIS_DENY;
+	struct decision decision = {};
+	void *set_rules = rules_of(live);
+	struct aegis_rule *rule = NULL;
+	bool bound;
+
+	if (backend == AEGIS_BACKEND_FENTRY || backend == AEGIS_BACKEND_TRACEPOINT)
+		refuse = false;
+	if (live & AEGIS_LIVE_EMERGENCY && bpf_ktime_get_boot_ns() < control.emergency_until_ns)
+		refuse = false;
+	if (set_rules)
+		rule = bpf_map_lookup_elem(set_rules, &index);
+	if (!rule)
+		return refuse;
+	if (rule->flags & AEGIS_RULE_CANARY) {
+		count(AEGIS_CANARY_SEEN);
+		return refuse;
 	}
-	forget(decision);
-	count(send_record(decision) ? AEGIS_DELIVERED : AEGIS_DROPPED_RING_FULL);
+	decision.type = AEGIS_RECORD_TYPE_DECISION;
+	decision.backend = backend;
+	decision.flags = how >> 16 & ~HOW_BOUND;
+	decision.flow.rule = rule->number;
+	decision.flow.op = first_op(ops & rule->ops);
+	decision.flow.action = refuse ? AEGIS_DENY : AEGIS_AUDIT;
+	decision.ret = refuse ? -EPERM : 0;
+	decision.generation = control.sets[live & AEGIS_LIVE_SET].generation;
+	decision.dentry = (void *)dentry;
+	decision.mnt = (void *)mnt;
+	describe_file(&decision, (void *)inode);
+	bound = how & HOW_BOUND << 16;
+	if (bound)
+		decision.type = AEGIS_RECORD_TYPE_BOUND;
+	else
+		count_decision(&decision, refuse ? rule->signal : 0);
+	count(AEGIS_EMITTED);
+	forget(&decision);
+	if (decision.type == AEGIS_RECORD_TYPE_BOUND || count_flow(&decision))
+		count(send_record(&decision) ? AEGIS_DELIVERED : AEGIS_DROPPED_RING_FULL);
+	else
+		count(AEGIS_COALESCED);
+	return decision.ret != 0;
 }
 
 #endif

@@ -8,7 +8,7 @@
 
 #define WALK_LEVELS 128
 
-/* Reads through typed pointers, which lsm, fmod_ret and fentry programs may follow directly. */
+/* For the open path: reads through typed pointers, which lsm, fmod_ret and fentry programs may follow directly. */
 static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32 live)
 {
 	__u32 set = live & AEGIS_LIVE_SET;
@@ -32,30 +32,119 @@ static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32
 	return verdict;
 }
 
-/* The same for programs that hold untyped pointers. */
-static __always_inline __u64 judge_above_read(struct dentry *dentry, __u32 ops, __u32 live)
+#define NESTED_SUBTREES 16
+
+/* The nearest directory above a dentry whose subtree some rule covers, 0 for none; pointers travel as numbers. */
+__u64 next_subtree(__u64 address, __u32 live)
 {
+	struct aegis_key key = { .kind = AEGIS_DIR };
+	struct dentry *dentry = (void *)address;
+	void *set_entries = entries_of(live);
 	__u32 set = live & AEGIS_LIVE_SET;
-	__u64 verdict = 0;
 	int i;
 
+	if (!set_entries)
+		return 0;
 	for (i = 0; i < WALK_LEVELS; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 		struct inode *inode;
-		__u64 ino;
 
 		if (parent == dentry)
 			break;
 		inode = BPF_CORE_READ(parent, d_inode);
-		ino = BPF_CORE_READ(inode, i_ino);
-		if (state.dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
-			verdict = stronger(verdict, judge(ino,
-							  identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
-									BPF_CORE_READ(inode, i_generation)),
-							  AEGIS_DIR, ops, live));
+		key.a = BPF_CORE_READ(inode, i_ino);
+		if (state.dir_filter[set][filter_slot(key.a, AEGIS_DIR_FILTER_BITS)]) {
+			key.b = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+			if (bpf_map_lookup_elem(set_entries, &key))
+				return (__u64)parent;
+		}
 		dentry = parent;
 	}
+	return 0;
+}
+
+/* judge_above() for all other hooks. */
+__u64 judge_above_at(__u64 dentry, __u32 ops, __u32 live)
+{
+	__u64 verdict = 0;
+	int i;
+
+	for (i = 0; i < NESTED_SUBTREES; i++) {
+		struct inode *inode;
+
+		dentry = next_subtree(dentry, live);
+		if (!dentry)
+			break;
+		inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
+		verdict = stronger(verdict,
+				   judge(BPF_CORE_READ(inode, i_ino),
+					 identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
+						       BPF_CORE_READ(inode, i_generation)),
+					 AEGIS_DIR, ops, live));
+	}
 	return verdict;
+}
+
+/* What all rules say of an operation on one file and one of its names; pointers travel as numbers. */
+__u64 judge_object(__u64 inode_address, __u64 dentry, __u32 ops, __u32 live)
+{
+	struct inode *inode = (void *)inode_address;
+	__u64 ino = BPF_CORE_READ(inode, i_ino), verdict = 0;
+
+	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
+		verdict = judge_file(ino, identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
+							BPF_CORE_READ(inode, i_generation)), ops, live);
+	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
+		verdict = stronger(verdict, judge_above_at(dentry, ops, live));
+	return verdict;
+}
+
+/* Gives a file or directory ino:tail the rules that cover all below the directory dir:dir_tail. */
+__u64 copy_rules(__u64 dir, __u64 dir_tail, __u64 ino, __u64 tail, __u32 mode_and_set)
+{
+	struct aegis_key key = { .a = dir, .b = dir_tail, .kind = AEGIS_DIR };
+	__u32 kind = (mode_and_set & S_IFMT) == S_IFDIR ? AEGIS_DIR : AEGIS_FILE, set = mode_and_set >> 16 & 1, slot;
+	void *set_entries = entries_of(set);
+
+	if (!set_entries)
+		return 0;
+	for (slot = 0; slot < AEGIS_SLOTS; slot++) {
+		struct aegis_entry *entry;
+
+		key.slot = slot;
+		entry = bpf_map_lookup_elem(set_entries, &key);
+		if (!entry)
+			break;
+		if (kind == AEGIS_DIR)
+			state.dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)] = 1;
+		else
+			state.file_filter[set][filter_slot(ino, AEGIS_FILE_FILTER_BITS)] = 1;
+		add_entry(ino, tail, kind, entry->rule, set);
+	}
+	return 0;
+}
+
+/* A file is about to get a name elsewhere: rules of subtrees above the name it has go with the file. */
+__u64 keep_subtree_rules(__u64 dentry, __u32 live)
+{
+	struct inode *inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
+	__u64 ino = BPF_CORE_READ(inode, i_ino);
+	__u64 tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+	__u32 mode_and_set = BPF_CORE_READ(inode, i_mode) | (live & AEGIS_LIVE_SET) << 16;
+	int i;
+
+	for (i = 0; i < NESTED_SUBTREES; i++) {
+		struct inode *dir;
+
+		dentry = next_subtree(dentry, live);
+		if (!dentry)
+			break;
+		dir = BPF_CORE_READ((struct dentry *)dentry, d_inode);
+		copy_rules(BPF_CORE_READ(dir, i_ino),
+			   identity_tail(BPF_CORE_READ(dir, i_sb, s_dev), BPF_CORE_READ(dir, i_generation)), ino, tail,
+			   mode_and_set);
+	}
+	return 0;
 }
 
 #endif

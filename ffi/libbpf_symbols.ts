@@ -69,6 +69,8 @@ export const LIBBPF_SYMBOLS = {
   bpf_program__type: { parameters: ["pointer"], result: "u32" },
   bpf_program__expected_attach_type: { parameters: ["pointer"], result: "u32" },
 
+  btf__load_vmlinux_btf: { parameters: [], result: "pointer" },
+  btf__free: { parameters: ["pointer"], result: "void" },
   btf__find_by_name_kind: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
   btf__name_by_offset: { parameters: ["pointer", "u32"], result: "pointer" },
   btf__type_by_id: { parameters: ["pointer", "u32"], result: "pointer" },

@@ -5,7 +5,7 @@
  */
 import { bootTimeNs, bootTimeOffsetNs } from "../../ffi/clock.ts";
 import { RingBuffer } from "../../ffi/ring_buffer.ts";
-import { decodeRecord, RecordError } from "../events/decode.ts";
+import { decodeRecord, type KernelRecord, RecordError } from "../events/decode.ts";
 import type { DecisionEvent, EventPolicy } from "../events/event.ts";
 import { Reporter } from "../events/reporter.ts";
 import { backendNumber } from "../kernel/backend.ts";
@@ -13,7 +13,9 @@ import type { BroughtUp } from "../kernel/bring_up.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { identityText } from "../kernel/packed.ts";
 import { cgroupById } from "../policy/cgroups.ts";
+import type { Pins } from "../kernel/pins.ts";
 import type { Mode } from "../policy/model.ts";
+import { targetText } from "../policy/resolve.ts";
 import type { ApplyRequest, ApplyResult, HealthReport, PolicyView, StatsReport } from "./api.ts";
 import { healthOf } from "./health.ts";
 import type { Locations } from "./locations.ts";
@@ -25,6 +27,7 @@ import { opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 /** What an agent is made of. */
 export interface AgentParts {
   readonly up: BroughtUp;
+  readonly pins: Pins;
   readonly store: PolicyStore;
   readonly locations: Locations;
   readonly version: string;
@@ -47,14 +50,17 @@ export class Agent {
   readonly #policies = new Map<bigint, EventPolicy>();
   readonly #cgroupPaths = new Map<bigint, string>();
   readonly #filePaths = new Map<string, string>();
+  /** Records of files that came to stand at rules' places, until they are followed. */
+  readonly #bound: KernelRecord[] = [];
   #stopped = false;
 
   constructor(parts: AgentParts) {
-    const { up, store, locations, mode } = parts;
+    const { up, pins, store, locations, mode } = parts;
     this.#parts = parts;
     this.log = parts.log;
     this.engine = new PolicyEngine({
       state: up.state,
+      pins,
       store,
       locations,
       ...(mode === undefined ? {} : { mode }),
@@ -83,6 +89,7 @@ export class Agent {
     while (!this.#stopped) {
       const ready = await this.#ring.wait(SWEEP_MS);
       this.#drain();
+      if (this.#bound.length > 0 || this.engine.mustFollow) this.follow();
       const now = performance.now();
       if (now - swept >= SWEEP_MS) {
         swept = now;
@@ -112,6 +119,24 @@ export class Agent {
    */
   reload(source: { readonly bytes: Uint8Array; readonly file: string }): ApplyResult {
     return this.#apply(source, {});
+  }
+
+  /** Whether nothing tells of changes at the rules' places. */
+  get mustPoll(): boolean {
+    return this.#parts.up.state.backend === "tracepoint";
+  }
+
+  /** Looks at what stands at the rules' places now, and reports what changed. */
+  follow(): void {
+    const bound = this.#bound.splice(0);
+    const changed = this.engine.follow();
+    const told = new Set(bound.map(({ file }) => identityText(file)));
+    for (const record of bound) this.#reporter.rebound(record, this.engine.pathOf(record.file));
+    for (const { identity, target, rule } of changed) {
+      if (identity === undefined || told.has(identityText(identity))) continue;
+      const [number = 0] = this.engine.numbers.of([rule.id]);
+      this.#reporter.rebound({ file: identity, rule: number, timeNs: bootTimeNs() }, targetText(target));
+    }
   }
 
   /** Ends {@linkcode run}; what is pinned goes on. */
@@ -207,7 +232,9 @@ export class Agent {
   #drain(): void {
     this.#ring.drain((view) => {
       try {
-        this.#reporter.record(decodeRecord(view));
+        const record = decodeRecord(view);
+        if (record.type === "bound") this.#bound.push(record);
+        else this.#reporter.record(record);
       } catch (error) {
         if (!(error instanceof RecordError)) throw error;
         this.log(`skipped a record: ${error.message}`);

@@ -7,15 +7,21 @@ import { cgroupRoot } from "../kernel/host.ts";
 import { setWithCanary } from "../kernel/canary.ts";
 import { type Backend, canEnforce } from "../kernel/backend.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
+import type { Pins } from "../kernel/pins.ts";
 import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
-import { fillIdleSet, switchTo } from "../kernel/sets.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
 import type { Mode, Policy } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem, type Problem } from "../policy/problem.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
-import { PolicyTooLargeError, type Resolution, resolvePolicy } from "../policy/resolve.ts";
+import {
+  PolicyTooLargeError,
+  type ResolvedPolicy,
+  type ResolvedTarget,
+  resolvePolicy,
+} from "../policy/resolve.ts";
+import { Enforcer } from "./enforcer.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
@@ -23,11 +29,12 @@ import { Refusal } from "./refusal.ts";
 
 /** A policy that is in force. */
 export interface InForce {
+  readonly warnings: readonly string[];
   readonly policy: Policy;
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly file: string;
-  readonly resolution: Resolution;
+  readonly resolution: ResolvedPolicy;
   readonly generation: bigint;
   readonly appliedNs: bigint;
 }
@@ -51,6 +58,7 @@ export interface ApplyOptions {
 /** What the engine works with. */
 export interface EngineContext {
   readonly state: KernelState;
+  readonly pins: Pins;
   readonly store: PolicyStore;
   readonly locations: Locations;
   /** Overrides the policy's mode. */
@@ -61,11 +69,13 @@ export interface EngineContext {
 export class PolicyEngine {
   readonly numbers: RuleNumbers;
   readonly #context: EngineContext;
+  readonly #enforcer: Enforcer;
   #current: InForce | undefined;
 
   constructor(context: EngineContext) {
     this.#context = context;
     this.numbers = new RuleNumbers(context.state.maps.rule_names);
+    this.#enforcer = new Enforcer(context.state, context.pins);
   }
 
   /** The policy in force; undefined before the first. */
@@ -130,20 +140,30 @@ export class PolicyEngine {
     };
   }
 
-  #switch(checked: CheckedPolicy, set: PolicySet, resolution: Resolution): void {
-    const { state } = this.#context;
-    const index = fillIdleSet(state, set, {
+  #switch(checked: CheckedPolicy, set: PolicySet, resolution: ResolvedPolicy): void {
+    const { generation, appliedNs, missingHooks } = this.#enforcer.install(set, {
       serial: BigInt(checked.policy.serial),
       sha256: checked.sha256,
       name: checked.policy.name,
       enforce: wantsEnforce(checked.policy),
-    });
-    switchTo(state, index, set);
-    const { generation, appliedNs } = state.control.setInfo(index);
-    this.#current = { ...checked, resolution, generation, appliedNs };
+    }, resolution);
+    const warnings = missingHooks.length === 0
+      ? checked.warnings
+      : [...checked.warnings, `${this.#context.state.backend} does not see: ${missingHooks.join(", ")}`];
+    this.#current = { ...checked, warnings, resolution, generation, appliedNs };
   }
 
-  #resolve({ policy, file }: CheckedPolicy): { set: PolicySet; resolution: Resolution } {
+  /** Whether the kernel side waits for {@linkcode follow}. */
+  get mustFollow(): boolean {
+    return this.#enforcer.mustFollow;
+  }
+
+  /** Looks at every path again; returns the targets at which something else stands now. */
+  follow(): ResolvedTarget[] {
+    return this.#enforcer.follow();
+  }
+
+  #resolve({ policy, file }: CheckedPolicy): { set: PolicySet; resolution: ResolvedPolicy } {
     const { state, locations } = this.#context;
     const canary = state.identities.of(locations.canary);
     if (canary === undefined) throw new Error(`Expected the canary at ${locations.canary}`);

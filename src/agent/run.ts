@@ -20,6 +20,7 @@ import { Agent } from "./agent.ts";
 import { readBackendNote, writeBackendNote } from "./backend_note.ts";
 import { serveControl } from "./control_server.ts";
 import { openEventSink } from "./event_sink.ts";
+import { runFollower } from "./follower.ts";
 import { InstanceLock } from "./instance_lock.ts";
 import { LineWriter } from "./line_writer.ts";
 import { type Locations, locations } from "./locations.ts";
@@ -84,7 +85,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   const sink = await openEventSink(options.events);
   const mode = options.mode === undefined ? {} : { mode: options.mode };
   const emit = sink.emit.bind(sink);
-  const agent = new Agent({ up, store, locations: places, version: VERSION, emit, log, ...mode });
+  const agent = new Agent({ up, pins, store, locations: places, version: VERSION, emit, log, ...mode });
   try {
     if (source) agent.start(source);
   } catch (error) {
@@ -210,13 +211,18 @@ async function serveUntilSignal(
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
   Deno.addSignalListener("SIGHUP", reload);
+  const following = runFollower({
+    follow: () => agent.follow(),
+    poll: agent.mustPoll,
+    signal: abort.signal,
+  });
   try {
     await agent.run();
   } finally {
     for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.removeSignalListener(signal, stop);
     Deno.removeSignalListener("SIGHUP", reload);
     abort.abort();
-    await server.finished;
+    await Promise.all([server.finished, following]);
   }
 }
 

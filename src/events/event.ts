@@ -23,7 +23,8 @@ export interface DecisionEvent {
   readonly id: string;
   /** RFC 3339 with nanoseconds, UTC. */
   readonly time: string;
-  readonly action: "deny" | "audit";
+  /** `rebound`: another file came to stand at a rule's place; the process is the one that put it there. */
+  readonly action: "deny" | "audit" | "rebound";
   readonly op: string;
   readonly rule: string;
   readonly policy: EventPolicy;
@@ -65,12 +66,12 @@ export interface EventContext {
 
 /** Makes the event of a record. */
 export function eventOf(record: KernelRecord, context: EventContext): DecisionEvent {
-  const usesRule = record.path === "" && context.rulePath !== undefined;
+  const usesRule = (record.path === "" || record.pathIsPartial) && context.rulePath !== undefined;
   return {
     v: 1,
     id: context.id,
     time: rfc3339(record.timeNs + context.bootOffsetNs),
-    action: record.action,
+    action: record.type === "bound" ? "rebound" : record.action,
     op: context.op,
     rule: context.rule,
     policy: context.policy,

@@ -38,6 +38,7 @@ export function journalEntry(event: DecisionEvent): Uint8Array<ArrayBuffer> {
 /** The event in one line for a person. */
 export function messageOf({ action, op, rule, file, process, count }: DecisionEvent): string {
   const times = count === 1 ? "" : ` (${count} times)`;
+  if (action === "rebound") return `${file.path} stands for another file now: rule ${rule} covers it`;
   const verb = action === "deny" ? "denied" : "audited";
   return `${verb} ${op} of ${file.path} by ${process.comm}[${process.pid}] uid ${process.uid} in ` +
     `${process.cgroup.path}: rule ${rule}${times}`;

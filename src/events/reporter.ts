@@ -49,7 +49,15 @@ export class Reporter {
     }
   }
 
-  /** Reports a record. */
+  /** Reports that another file stands at a rule's place, which the kernel side or the agent found. */
+  rebound(
+    record: Pick<KernelRecord, "file" | "rule"> & Partial<KernelRecord>,
+    path: string | undefined,
+  ): void {
+    this.#emit({ ...NO_RECORD, backend: this.#context.backend, ...record, type: "bound" }, 1n, path);
+  }
+
+  /** Reports a decision. */
   record(record: KernelRecord): void {
     const key = flowKey(record);
     const count = record.total === 0n ? 1n : record.total - (this.#reported.get(key) ?? 0n);
@@ -106,7 +114,7 @@ export class Reporter {
     emit(eventOf(record, {
       id: `${record.timeNs.toString(36)}-${(this.#sequence++).toString(36)}`,
       rule: ruleName(record.rule) ?? `rule-${record.rule}`,
-      op: opName(record.op),
+      op: record.type === "bound" ? "bind" : opName(record.op),
       policy: policyOf(record.generation),
       count,
       bootOffsetNs: bootOffsetNs(),
@@ -115,32 +123,47 @@ export class Reporter {
   }
 }
 
-/** What is known of a flow without a record: the rest is empty. */
+const NO_RECORD: Omit<KernelRecord, "file" | "rule"> = {
+  type: "decision",
+  op: 0,
+  action: "audit",
+  backend: 0,
+  timeNs: 0n,
+  total: 0n,
+  generation: 0n,
+  path: "",
+  pathIsArgument: false,
+  pathIsPartial: true,
+  exe: { ino: 0n, dev: 0, gen: 0 },
+  exePath: "",
+  cgroup: 0n,
+  cgroupPath: "",
+  pid: 0,
+  ppid: 0,
+  uid: 0,
+  gid: 0,
+  comm: "",
+  startNs: 0n,
+  ret: 0,
+};
+
+/** What is known of a flow without a record. */
 function recordOf(flow: Flow): KernelRecord {
+  const { file, rule, op, total, cgroup, pid, uid, comm } = flow;
+  const denied = flow.action === ACTION.DENY;
   return {
-    type: "decision",
-    op: flow.op,
-    action: flow.action === ACTION.DENY ? "deny" : "audit",
-    backend: 0,
+    ...NO_RECORD,
+    file,
+    rule,
+    op,
+    total,
+    cgroup,
+    pid,
+    uid,
+    comm,
+    action: denied ? "deny" : "audit",
     timeNs: flow.recordedNs,
-    total: flow.total,
-    generation: 0n,
-    file: flow.file,
-    path: "",
-    pathIsArgument: false,
-    pathIsPartial: true,
-    exe: { ino: 0n, dev: 0, gen: 0 },
-    exePath: "",
-    cgroup: flow.cgroup,
-    cgroupPath: "",
-    rule: flow.rule,
-    pid: flow.pid,
-    ppid: 0,
-    uid: flow.uid,
-    gid: 0,
-    comm: flow.comm,
-    startNs: 0n,
-    ret: flow.action === ACTION.DENY ? -1 : 0,
+    ret: denied ? -1 : 0,
   };
 }
 

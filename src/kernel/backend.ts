@@ -26,9 +26,45 @@ export function backendOfNumber(number: number): Backend | undefined {
   return BACKENDS.find((backend) => NUMBERS[backend] === number);
 }
 
-/** Names of the programs that a backend attaches. */
+/** Hooks besides opening a file; each is attached only while a rule needs it. */
+export const HOOKS = [
+  "cgroup_mkdir",
+  "d_instantiate",
+  "inode_rename",
+  "inode_link",
+  "inode_unlink",
+  "inode_rmdir",
+  "inode_setattr",
+  "inode_setxattr",
+  "inode_removexattr",
+  "inode_set_acl",
+  "inode_remove_acl",
+  "mmap_file",
+  "file_mprotect",
+] as const;
+
+/** One of the hooks. */
+export type Hook = typeof HOOKS[number];
+
+/** Hooks that only newer kernels have; older ones come to the same through another one (access control lists until 6.1). */
+export const OPTIONAL_HOOKS: readonly Hook[] = ["inode_set_acl", "inode_remove_acl"];
+
+/** Names of the programs that a backend attaches to decide about opens. */
 export function programsOf(backend: Backend): readonly string[] {
-  return PROGRAMS[backend];
+  return backend === "tracepoint" ? ["tp_sys_exit"] : [`${PREFIXES[backend]}_file_open`];
+}
+
+/** The program of a backend for a hook; undefined where the backend does not see it. */
+export function hookProgram(backend: Backend, hook: Hook): string | undefined {
+  if (hook === "cgroup_mkdir") return "tp_cgroup_mkdir";
+  if (backend === "tracepoint") return undefined;
+  // It only learns, so that every backend can attach it in the same way.
+  return hook === "d_instantiate" ? "fentry_d_instantiate" : `${PREFIXES[backend]}_${hook}`;
+}
+
+/** The hook that a program is for; undefined for those that decide about opens. */
+export function hookOfProgram(program: string): Hook | undefined {
+  return HOOKS.find((hook) => program.endsWith(`_${hook}`));
 }
 
 const NUMBERS: Readonly<Record<Backend, number>> = {
@@ -38,9 +74,8 @@ const NUMBERS: Readonly<Record<Backend, number>> = {
   tracepoint: BACKEND.TRACEPOINT,
 };
 
-const PROGRAMS: Readonly<Record<Backend, readonly string[]>> = {
-  lsm: ["lsm_file_open"],
-  fmod_ret: ["fmod_file_open"],
-  fentry: ["fentry_file_open"],
-  tracepoint: ["tp_sys_exit"],
+const PREFIXES: Readonly<Record<Exclude<Backend, "tracepoint">, string>> = {
+  lsm: "lsm",
+  fmod_ret: "fmod",
+  fentry: "fentry",
 };

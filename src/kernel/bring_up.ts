@@ -7,11 +7,11 @@
 import { BpfLoadError } from "../../ffi/load_error.ts";
 import { SystemError } from "../../ffi/libc.ts";
 import { loadAsset } from "./assets.ts";
-import { type Backend, BACKENDS, canEnforce } from "./backend.ts";
+import { type Backend, BACKENDS, canEnforce, hookOfProgram } from "./backend.ts";
 import { installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
 import { AEGIS } from "./layout.ts";
 import type { Pins } from "./pins.ts";
-import { type KernelState, loadAndAttach, type Maps } from "./state.ts";
+import { type KernelState, loadAndAttach, type LoadOptions } from "./state.ts";
 
 /** Why a backend was not taken. */
 export interface Rejection {
@@ -116,7 +116,8 @@ function replace(
 ): Pick<BroughtUp, "state" | "origin" | "rejected"> {
   const maps = pins.openMaps();
   try {
-    const { state, rejected } = choose(candidates, canary, maps);
+    const hooks = pins.pinnedPrograms().flatMap((program) => hookOfProgram(program) ?? []);
+    const { state, rejected } = choose(candidates, canary, { reuse: maps, hooks });
     pins.replacePrograms(state, object);
     return { state, origin: "replaced", rejected };
   } finally {
@@ -127,11 +128,11 @@ function replace(
 function choose(
   candidates: readonly Backend[],
   canary: string,
-  maps?: Maps,
+  load: LoadOptions = {},
 ): { state: KernelState; rejected: readonly Rejection[] } {
   const rejected: Rejection[] = [];
   for (const backend of candidates) {
-    const outcome = attempt(backend, canary, maps);
+    const outcome = attempt(backend, canary, load);
     if (typeof outcome !== "string") return { state: outcome, rejected };
     rejected.push({ backend, reason: outcome });
   }
@@ -139,16 +140,16 @@ function choose(
 }
 
 /** The working backend, or why it does not work. */
-function attempt(backend: Backend, canary: string, maps?: Maps): KernelState | string {
+function attempt(backend: Backend, canary: string, load: LoadOptions): KernelState | string {
   let state: KernelState;
   try {
-    state = loadAndAttach(backend, maps);
+    state = loadAndAttach(backend, load);
   } catch (error) {
     if (error instanceof BpfLoadError || error instanceof SystemError) return reasonOf(error);
     throw error;
   }
   try {
-    if (!maps) installCanaryOnly(state, canary);
+    if (!load.reuse) installCanaryOnly(state, canary);
     const result = probeCanary(state, canary);
     if (provesBackend(state, result)) return state;
     state[Symbol.dispose]();

@@ -7,6 +7,7 @@
 import { openAt, SystemError } from "../../ffi/libc.ts";
 import { canEnforce } from "./backend.ts";
 import { readCounters } from "./counters.ts";
+import { fileEntry } from "./entries.ts";
 import { AEGIS, ENTRY, KEY, KIND, OP } from "./layout.ts";
 import { type Identity, identityTail, viewOf, writeEntry, writeKey } from "./packed.ts";
 import { SetBuilder } from "./set_builder.ts";
@@ -45,7 +46,7 @@ export function setWithCanary(canary: Identity): SetBuilder {
     flags: AEGIS.RULE_ENFORCE | AEGIS.RULE_CANARY,
     signal: 0,
   });
-  builder.addFile(canary, rule);
+  builder.add(fileEntry(canary, rule));
   return builder;
 }
 

@@ -70,6 +70,16 @@ export class Control {
     if (clear !== 0) Atomics.and(this.#words, LIVE, ~clear);
   }
 
+  /** Not 0 after a directory came to stand at a rule's place with what it holds. */
+  get moved(): number {
+    return Atomics.load(this.#words, MOVED) >>> 0;
+  }
+
+  /** Says that the places have been looked at since `moved` was this; a later move stays to be looked at. */
+  settleMoved(moved: number): void {
+    Atomics.compareExchange(this.#words, MOVED, moved | 0, 0);
+  }
+
   /** Deadline for confirmation, `CLOCK_BOOTTIME` nanoseconds. */
   get confirmUntilNs(): bigint {
     return this.#long(CONTROL.confirm_until_ns);
@@ -163,12 +173,14 @@ export class Control {
     this.#view.setBigUint64(at + SET.applied_ns, info.appliedNs, true);
   }
 
-  /** Empties both filters of a set that is not in force. */
+  /** Empties the filters of a set that is not in force. */
   clearFilters(index: SetIndex): void {
     const files = STATE.file_filter + index * FILE_FILTER_SIZE;
     const directories = STATE.dir_filter + index * DIR_FILTER_SIZE;
     this.#bytes.fill(0, files, files + FILE_FILTER_SIZE);
     this.#bytes.fill(0, directories, directories + DIR_FILTER_SIZE);
+    const places = STATE.place_filter + index * PLACE_FILTER_SIZE;
+    this.#bytes.fill(0, places, places + PLACE_FILTER_SIZE);
   }
 
   /** Lets files with this inode number through a set's filter to the look-up. */
@@ -179,6 +191,12 @@ export class Control {
   /** The same for directories. */
   admitDirectory(index: SetIndex, ino: bigint): void {
     this.#bytes[STATE.dir_filter + index * DIR_FILTER_SIZE + filterSlot(ino, AEGIS.DIR_FILTER_BITS)] = 1;
+  }
+
+  /** The same for directories that stand at places. */
+  admitPlace(index: SetIndex, ino: bigint): void {
+    this.#bytes[STATE.place_filter + index * PLACE_FILTER_SIZE + filterSlot(ino, AEGIS.PLACE_FILTER_BITS)] =
+      1;
   }
 
   /** The answer to the last question about a file. */
@@ -216,6 +234,8 @@ export function filterSlot(ino: bigint, bits: number): number {
 const LIVE = (STATE.control + CONTROL.live) >>> 2;
 const NAME_SIZE = SET.rules - SET.name;
 const FILE_FILTER_SIZE = 1 << AEGIS.FILE_FILTER_BITS;
+const MOVED = (STATE.control + CONTROL.moved) >>> 2;
+const PLACE_FILTER_SIZE = 1 << AEGIS.PLACE_FILTER_BITS;
 const DIR_FILTER_SIZE = 1 << AEGIS.DIR_FILTER_BITS;
 /** `AEGIS_FILTER_FACTOR`: 2^64 divided by the golden ratio. */
 const FILTER_FACTOR = 0x9e3779b97f4a7c15n;

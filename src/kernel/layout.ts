@@ -3,20 +3,20 @@
 /** The header's plain numbers. */
 export const AEGIS = {
   SCHEMA: 1,
+  LEAF_SUBTREE: 1,
   SLOTS: 16,
+  PLACE_SLOTS: 4,
   NO_RULE: 0xffffffff,
   RULE_ENFORCE: 1,
   RULE_CANARY: 2,
   LIVE_SET: 1,
   LIVE_SUBTREES: 2,
-  LIVE_MOVED: 4,
-  LIVE_CONFIRM: 8,
-  LIVE_EMERGENCY: 16,
-  LIVE_FILLING: 32,
-  LIVE_PLACES: 64,
-  LIVE_CALLERS: 128,
+  LIVE_CONFIRM: 4,
+  LIVE_EMERGENCY: 8,
+  LIVE_CALLERS: 16,
   FILE_FILTER_BITS: 17,
   DIR_FILTER_BITS: 14,
+  PLACE_FILTER_BITS: 12,
   TEXT_TRUNCATED: 1,
   PATH_ARGUMENT: 2,
   PATH_PARTIAL: 4,
@@ -41,16 +41,18 @@ export const BACKEND = {
 
 /** `struct aegis_control`: offsets of its members. */
 export const CONTROL = {
-  SIZE: 320,
+  SIZE: 328,
   live: 0,
-  previous: 4,
-  confirm_until_ns: 8,
-  emergency_until_ns: 16,
-  coalesce_ns: 24,
-  heartbeat_ns: 32,
-  agent_pid: 40,
-  backend: 44,
-  sets: 48,
+  moved: 4,
+  previous: 8,
+  unused: 12,
+  confirm_until_ns: 16,
+  emergency_until_ns: 24,
+  coalesce_ns: 32,
+  heartbeat_ns: 40,
+  agent_pid: 48,
+  backend: 52,
+  sets: 56,
 } as const;
 
 /** `enum aegis_counter`. */
@@ -120,10 +122,15 @@ export const KIND = {
   FILE: 1,
   INODE: 2,
   DIR: 3,
-  EDGE: 4,
-  CGROUP: 5,
-  EXE: 6,
-  UID: 7,
+  PLACE: 4,
+  EDGE: 5,
+  LEAF: 6,
+  EXE_LEAF: 7,
+  CGROUP: 8,
+  CGROUP_PLACE: 9,
+  CGROUP_LEAF: 10,
+  EXE: 11,
+  UID: 12,
 } as const;
 
 /** `enum aegis_op`. */
@@ -213,11 +220,12 @@ export const SET = {
 
 /** `struct aegis_state`: offsets of its members. */
 export const STATE = {
-  SIZE: 295264,
+  SIZE: 303464,
   control: 0,
-  told: 320,
-  file_filter: 352,
-  dir_filter: 262496,
+  told: 328,
+  file_filter: 360,
+  dir_filter: 262504,
+  place_filter: 295272,
 } as const;
 
 /** `struct aegis_told`: offsets of its members. */

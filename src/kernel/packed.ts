@@ -145,3 +145,23 @@ export function readRule(view: DataView): KernelRule {
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/**
+ * Hash of a name as the kernel side has it: `hash_name` in bpf/places.h. Eight bytes at a time, each folded in by a
+ * multiplication and a shift.
+ */
+export function nameHash(name: string): bigint {
+  const bytes = new TextEncoder().encode(name);
+  const padded = new Uint8Array(Math.ceil(bytes.length / 8) * 8);
+  padded.set(bytes);
+  const view = viewOf(padded);
+  let hash = BigInt(bytes.length);
+  for (let at = 0; at < padded.length; at += 8) {
+    hash = BigInt.asUintN(64, (hash ^ view.getBigUint64(at, true)) * FACTOR);
+    hash ^= hash >> 32n;
+  }
+  return hash;
+}
+
+/** `AEGIS_FILTER_FACTOR`. */
+const FACTOR = 0x9e3779b97f4a7c15n;

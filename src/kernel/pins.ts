@@ -92,13 +92,34 @@ export class Pins {
       MAP_NAMES.map((name) => [name, opened.use(BpfMap.fromPin(`${this.folder}/${mapPin(name)}`))]),
     ) as Record<MapName, BpfMap>;
     const links = new Map<string, BpfLink>();
-    for (const name of programsOf(meta.backend)) {
+    for (const name of this.pinnedPrograms()) {
       links.set(name, opened.use(BpfLink.fromPin(`${this.folder}/${linkPin(name)}`)));
     }
     const teller = opened.use(LoadedProgram.fromPin(`${this.folder}/${TELLER_PIN}`));
     const state = new KernelState({ maps, links, teller, backend: meta.backend });
     opened.move();
     return state;
+  }
+
+  /** Names of the programs whose links are pinned. */
+  pinnedPrograms(): string[] {
+    return (listFolder(this.folder) ?? [])
+      .filter((name) => name.startsWith(LINK_PREFIX) && !name.endsWith(NEW_SUFFIX))
+      .map((name) => name.slice(LINK_PREFIX.length));
+  }
+
+  /** Pins links that were attached since the rest was pinned. */
+  addLinks(state: KernelState, programs: readonly string[]): void {
+    for (const name of programs) state.links.get(name)?.pin(`${this.folder}/${linkPin(name)}`);
+  }
+
+  /** Lets links go: their programs are detached. */
+  dropLinks(state: KernelState, programs: readonly string[]): void {
+    for (const name of programs) {
+      removePin(`${this.folder}/${linkPin(name)}`);
+      state.links.get(name)?.[Symbol.dispose]();
+      state.links.delete(name);
+    }
   }
 
   /** Opens only the maps, to go on with them under other programs. */
@@ -116,7 +137,7 @@ export class Pins {
     const keep = new Set<string>();
     const swap = (name: string, make: (path: string) => void) => {
       const path = `${this.folder}/${name}`;
-      const fresh = `${path}-new`;
+      const fresh = `${path}${NEW_SUFFIX}`;
       removePin(fresh);
       make(fresh);
       Deno.renameSync(fresh, path);
@@ -126,7 +147,7 @@ export class Pins {
     swap(TELLER_PIN, (path) => state.teller.pin(path));
     swap("meta", (path) => pinMeta(path, { schema: AEGIS.SCHEMA, backend: state.backend, object }));
     for (const name of listFolder(this.folder) ?? []) {
-      if (name.startsWith("link-") && !keep.has(name)) removePin(`${this.folder}/${name}`);
+      if (name.startsWith(LINK_PREFIX) && !keep.has(name)) removePin(`${this.folder}/${name}`);
     }
   }
 
@@ -163,6 +184,9 @@ export class Pins {
   }
 }
 
+const LINK_PREFIX = "link-";
+/** What takes a pin's place while it is made. */
+const NEW_SUFFIX = "-new";
 const META_SIZE = 40;
 const ZERO_KEY = new Uint8Array(4);
 const TELLER_PIN = `prog-${TELLER}`;
@@ -172,7 +196,7 @@ function mapPin(name: MapName): string {
 }
 
 function linkPin(program: string): string {
-  return `link-${program}`;
+  return `${LINK_PREFIX}${program}`;
 }
 
 function pinMeta(path: string, { schema, backend, object }: PinMeta): void {

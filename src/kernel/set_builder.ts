@@ -1,19 +1,13 @@
 /**
  * Puts a policy set together in the form in which it goes into the kernel: rules, and entries that name files,
- * directories and callers. Nothing here touches the kernel.
+ * places and callers. Nothing here touches the kernel.
  *
  * @module
  */
-import { AEGIS, ENTRY, KEY, KIND, RULE } from "./layout.ts";
-import {
-  type Identity,
-  identityTail,
-  type KernelRule,
-  viewOf,
-  writeEntry,
-  writeKey,
-  writeRule,
-} from "./packed.ts";
+import { type EntrySink, entryText, hasMask, type SetEntry } from "./entries.ts";
+import { type Hook, HOOKS } from "./backend.ts";
+import { AEGIS, ENTRY, KEY, KIND, OP, RULE } from "./layout.ts";
+import { type KernelRule, viewOf, writeEntry, writeKey, writeRule } from "./packed.ts";
 
 /** More rules name one file or directory than the kernel side looks at. */
 export class TooManyRulesError extends Error {
@@ -26,16 +20,22 @@ export class TooManyRulesError extends Error {
 }
 
 /** Builds one set; entries may be added in any order, rules keep theirs. */
-export class SetBuilder {
+export class SetBuilder implements EntrySink {
   /** Bits of `AEGIS.LIVE_*` that the set needs. */
   live = 0;
   /** The deepest cgroup level that an entry names. */
   cgroupDepth = 0;
   readonly #rules: KernelRule[] = [];
-  readonly #slots = new Map<string, { used: number; lastRule: number }>();
-  readonly #masks = new Map<string, { kind: number; a: bigint; b: bigint; mask: bigint }>();
-  readonly #files = new Set<bigint>();
-  readonly #directories = new Set<bigint>();
+  readonly #known = new Set<string>();
+  readonly #kinds = new Set<number>();
+  /** Slots that are used, by thing. */
+  readonly #slots = new Map<string, number>();
+  readonly #masks = new Map<string, SetEntry>();
+  readonly #admitted = {
+    files: new Set<bigint>(),
+    directories: new Set<bigint>(),
+    places: new Set<bigint>(),
+  };
   #keys = new Uint8Array(KEY.SIZE * 64);
   #values = new Uint8Array(ENTRY.SIZE * 64);
   #count = 0;
@@ -45,120 +45,130 @@ export class SetBuilder {
     return this.#rules.push(rule) - 1;
   }
 
-  /** Makes a rule cover a file under all its names. */
-  addFile(identity: Identity, rule: number): void {
-    this.#files.add(identity.ino);
-    this.#addToSlot(KIND.FILE, identity.ino, identityTail(identity), { rule, node: 0, mask: 0n });
-  }
-
-  /** Makes a rule cover whatever file has this inode number, of any generation. */
-  addInode({ ino, dev }: Pick<Identity, "ino" | "dev">, rule: number): void {
-    this.#files.add(ino);
-    this.#addToSlot(KIND.INODE, ino, identityTail({ dev, gen: 0 }), { rule, node: 0, mask: 0n });
-  }
-
-  /** Makes a rule cover all that lies below a directory. */
-  addSubtree(identity: Identity, rule: number): void {
-    this.live |= AEGIS.LIVE_SUBTREES;
-    this.#directories.add(identity.ino);
-    this.#addToSlot(KIND.DIR, identity.ino, identityTail(identity), { rule, node: 0, mask: 0n });
-  }
-
   /**
-   * Makes a cgroup's subtree a member of `mask`.
+   * Adds an entry.
    *
-   * @param level Its depth: 0 is the root.
+   * @throws {TooManyRulesError} if the thing's slots are full.
    */
-  addCgroup(id: bigint, level: number, mask: bigint): void {
+  add(entry: SetEntry): void {
+    const text = entryText(entry);
+    if (this.#known.has(text)) return;
+    this.#known.add(text);
+    this.live |= liveBitsOf(entry.kind);
+    this.#kinds.add(entry.kind);
+    admit(entry, this.#admitted);
+    const thing = `${entry.kind}:${entry.a}:${entry.b}`;
+    if (hasMask(entry.kind)) {
+      const before = this.#masks.get(thing)?.mask ?? 0n;
+      this.#masks.set(thing, { ...entry, mask: before | entry.mask });
+      return;
+    }
+    const slot = this.#slots.get(thing) ?? 0;
+    if (slot >= AEGIS.SLOTS) throw new TooManyRulesError(entry.rule);
+    this.#slots.set(thing, slot + 1);
+    this.#append(entry, slot);
+  }
+
+  /** Says that an entry names a cgroup at a level; 0 is the root. */
+  reachCgroupLevel(level: number): void {
     this.cgroupDepth = Math.max(this.cgroupDepth, level);
-    this.#addMember(KIND.CGROUP, id, 0n, mask);
-  }
-
-  /** Makes processes that run this file members of `mask`. */
-  addExecutable(identity: Identity, mask: bigint): void {
-    this.#addMember(KIND.EXE, identity.ino, identityTail(identity), mask);
-  }
-
-  /** Makes processes of this user members of `mask`. */
-  addUid(uid: number, mask: bigint): void {
-    this.#addMember(KIND.UID, BigInt(uid), 0n, mask);
   }
 
   /** The finished set. */
   build(): PolicySet {
-    for (const { kind, a, b, mask } of this.#masks.values()) {
-      this.#append(kind, a, b, 0, { rule: AEGIS.NO_RULE, node: 0, mask });
-    }
+    for (const entry of this.#masks.values()) this.#append(entry, 0);
     this.#masks.clear();
     const rules = new Uint8Array(RULE.SIZE * this.#rules.length);
     const view = viewOf(rules);
     this.#rules.forEach((rule, index) => writeRule(view, index * RULE.SIZE, rule));
     return {
       live: this.live,
+      hooks: hooksOf(this.#rules, this.#kinds),
       cgroupDepth: this.cgroupDepth,
       rules,
       ruleCount: this.#rules.length,
       keys: this.#keys.subarray(0, this.#count * KEY.SIZE),
       values: this.#values.subarray(0, this.#count * ENTRY.SIZE),
       entryCount: this.#count,
-      files: this.#files,
-      directories: this.#directories,
+      known: this.#known,
+      admitted: this.#admitted,
     };
   }
 
-  #addMember(kind: number, a: bigint, b: bigint, mask: bigint): void {
-    this.live |= AEGIS.LIVE_CALLERS;
-    const name = `${kind}:${a}:${b}`;
-    const member = this.#masks.get(name);
-    if (member) member.mask |= mask;
-    else this.#masks.set(name, { kind, a, b, mask });
-  }
-
-  #addToSlot(kind: number, a: bigint, b: bigint, value: EntryFields): void {
-    const name = `${kind}:${a}:${b}`;
-    const slots = this.#slots.get(name);
-    if (slots === undefined) this.#slots.set(name, { used: 1, lastRule: value.rule });
-    else {
-      // A rule may reach one file over several of its paths, one after the other.
-      if (slots.lastRule === value.rule) return;
-      if (slots.used >= AEGIS.SLOTS) throw new TooManyRulesError(value.rule);
-      slots.used++;
-      slots.lastRule = value.rule;
-    }
-    this.#append(kind, a, b, slots ? slots.used - 1 : 0, value);
-  }
-
-  #append(kind: number, a: bigint, b: bigint, slot: number, value: EntryFields): void {
+  #append(entry: SetEntry, slot: number): void {
     if ((this.#count + 1) * KEY.SIZE > this.#keys.length) {
       this.#keys = grown(this.#keys);
       this.#values = grown(this.#values);
     }
-    writeKey(viewOf(this.#keys), this.#count * KEY.SIZE, { kind, a, b, slot });
-    writeEntry(viewOf(this.#values), this.#count * ENTRY.SIZE, value);
+    writeKey(viewOf(this.#keys), this.#count * KEY.SIZE, { ...entry, slot });
+    writeEntry(viewOf(this.#values), this.#count * ENTRY.SIZE, entry);
     this.#count++;
   }
+}
+
+/** Inode numbers that the three filters must let through. */
+export interface Admitted {
+  readonly files: ReadonlySet<bigint>;
+  readonly directories: ReadonlySet<bigint>;
+  readonly places: ReadonlySet<bigint>;
 }
 
 /** A set, packed. */
 export interface PolicySet {
   readonly live: number;
+  /** Hooks besides opening that the set needs. */
+  readonly hooks: readonly Hook[];
   readonly cgroupDepth: number;
   readonly rules: Uint8Array;
   readonly ruleCount: number;
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
   readonly entryCount: number;
-  /** Inode numbers that the file filter must let through. */
-  readonly files: ReadonlySet<bigint>;
-  /** Inode numbers that the directory filter must let through. */
-  readonly directories: ReadonlySet<bigint>;
+  /** Its entries as text, to see what is new later. */
+  readonly known: ReadonlySet<string>;
+  readonly admitted: Admitted;
 }
 
-interface EntryFields {
-  readonly rule: number;
-  readonly node: number;
-  readonly mask: bigint;
+/** Bits of the live word that a set with an entry of this kind needs. */
+export function liveBitsOf(kind: number): number {
+  if (kind === KIND.DIR) return AEGIS.LIVE_SUBTREES;
+  return hasMask(kind) ? AEGIS.LIVE_CALLERS : 0;
 }
+
+/** Notes what the filters must let through for an entry. */
+export function admit(
+  { kind, a }: SetEntry,
+  admitted: { readonly [Filter in keyof Admitted]: { add(ino: bigint): unknown } },
+): void {
+  if (kind === KIND.FILE || kind === KIND.INODE) admitted.files.add(a);
+  else if (kind === KIND.DIR) admitted.directories.add(a);
+  else if (kind === KIND.PLACE) admitted.places.add(a);
+}
+
+/** Which hooks rules need: for their operations, for their places, and for files that leave subtrees. */
+function hooksOf(rules: readonly KernelRule[], kinds: ReadonlySet<number>): Hook[] {
+  const needed = new Set<Hook>();
+  const named = rules.filter((rule) => (rule.flags & AEGIS.RULE_CANARY) === 0);
+  for (const [op, hooks] of HOOKS_OF_OPERATIONS) {
+    if (named.some((rule) => (rule.ops & 1 << op) !== 0)) { for (const hook of hooks) needed.add(hook); }
+  }
+  // Who may not read a file cannot map it either.
+  if (named.some(({ ops }) => (ops & 1 << OP.EXEC) !== 0 && (ops & 1 << OP.READ) === 0)) {
+    needed.add("mmap_file").add("file_mprotect");
+  }
+  if (kinds.has(KIND.PLACE)) needed.add("d_instantiate").add("inode_rename");
+  if (kinds.has(KIND.CGROUP_PLACE)) needed.add("cgroup_mkdir");
+  if (kinds.has(KIND.LEAF) || kinds.has(KIND.DIR)) needed.add("inode_link");
+  return HOOKS.filter((hook) => needed.has(hook));
+}
+
+const HOOKS_OF_OPERATIONS: readonly (readonly [op: number, hooks: readonly Hook[]])[] = [
+  [OP.DELETE, ["inode_unlink", "inode_rmdir"]],
+  [OP.RENAME, ["inode_rename"]],
+  [OP.LINK, ["inode_link"]],
+  [OP.ATTR, ["inode_setattr", "inode_setxattr", "inode_removexattr", "inode_set_acl", "inode_remove_acl"]],
+  [OP.TRUNCATE, ["inode_setattr"]],
+];
 
 function grown(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const twice = new Uint8Array(bytes.length * 2);

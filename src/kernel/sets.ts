@@ -54,8 +54,9 @@ export function fillIdleSet(state: KernelState, set: PolicySet, label: PolicyLab
   maps.entries.updateMap(slot, entries);
   maps.rules.updateMap(slot, rules);
   control.clearFilters(idle);
-  for (const ino of set.files) control.admitFile(idle, ino);
-  for (const ino of set.directories) control.admitDirectory(idle, ino);
+  for (const ino of set.admitted.files) control.admitFile(idle, ino);
+  for (const ino of set.admitted.directories) control.admitDirectory(idle, ino);
+  for (const ino of set.admitted.places) control.admitPlace(idle, ino);
   control.writeSetInfo(idle, {
     ...label,
     generation: newestGeneration(state) + 1n,

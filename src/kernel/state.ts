@@ -9,9 +9,17 @@ import type { BpfMap } from "../../ffi/map.ts";
 import type { MappedMemory } from "../../ffi/memory.ts";
 import { BpfObject } from "../../ffi/object.ts";
 import { loadAsset } from "./assets.ts";
-import { type Backend, backendNumber, programsOf } from "./backend.ts";
+import {
+  type Backend,
+  backendNumber,
+  type Hook,
+  hookProgram,
+  OPTIONAL_HOOKS,
+  programsOf,
+} from "./backend.ts";
 import { Control } from "./control.ts";
 import { Identities } from "./identities.ts";
+import { hasKernelFunction, mappedArguments } from "./kernel_functions.ts";
 import { openingSyscalls } from "./syscalls.ts";
 
 /** Maps by the name that they have in the object, and under which they are pinned. */
@@ -36,7 +44,7 @@ export type Maps = Readonly<Record<MapName, BpfMap>>;
 /** What is in the kernel; disposing of it closes the handles, and what is pinned stays. */
 export class KernelState implements Disposable {
   readonly maps: Maps;
-  readonly links: ReadonlyMap<string, BpfLink>;
+  readonly links: Map<string, BpfLink>;
   readonly backend: Backend;
   readonly control: Control;
   readonly identities: Identities;
@@ -47,7 +55,7 @@ export class KernelState implements Disposable {
   constructor(
     { maps, links, teller, backend }: {
       readonly maps: Maps;
-      readonly links: ReadonlyMap<string, BpfLink>;
+      readonly links: Map<string, BpfLink>;
       readonly teller: LoadedProgram;
       readonly backend: Backend;
     },
@@ -70,19 +78,26 @@ export class KernelState implements Disposable {
   }
 }
 
+/** What to load besides the programs that decide about opens. */
+export interface LoadOptions {
+  /** Maps to go on with, of the same schema; by default new ones are made. */
+  readonly reuse?: Maps;
+  /** Hooks to attach as well; none by default. */
+  readonly hooks?: readonly Hook[];
+}
+
 /**
  * Loads the programs of a backend and attaches them; nothing is decided yet, as both sets are empty.
  *
- * @param reuse Maps to go on with, of the same schema; by default new ones are made.
  * @throws {BpfLoadError | SystemError} if the kernel refuses; then nothing is left attached.
  */
-export function loadAndAttach(backend: Backend, reuse?: Maps): KernelState {
-  using object = openObject(programsOf(backend));
-  if (reuse) { for (const name of MAP_NAMES) object.map(name).reuseFd(reuse[name].fd); }
+export function loadAndAttach(backend: Backend, { reuse, hooks = [] }: LoadOptions = {}): KernelState {
+  const programs = [...programsOf(backend), ...hooks.flatMap((hook) => hookProgram(backend, hook) ?? [])];
+  using object = openObject([...programs, TELLER], reuse);
   object.load();
   using opened = new DisposableStack();
   const links = new Map<string, BpfLink>();
-  for (const name of programsOf(backend)) links.set(name, opened.use(object.program(name).attach()));
+  for (const name of programs) links.set(name, opened.use(object.program(name).attach()));
   const teller = opened.use(LoadedProgram.hold(object.program(TELLER).fd));
   const entries = MAP_NAMES.map((name) => [name, opened.use(object.map(name).open())] as const);
   const maps = Object.fromEntries(entries) as Record<MapName, BpfMap>;
@@ -93,16 +108,40 @@ export function loadAndAttach(backend: Backend, reuse?: Maps): KernelState {
   return state;
 }
 
+/**
+ * Attaches hooks that are not attached yet.
+ *
+ * @returns The names of the programs that were attached.
+ * @throws {BpfLoadError | SystemError} if the kernel refuses one that it should have; those before it are attached.
+ */
+export function attachHooks(state: KernelState, hooks: readonly Hook[]): string[] {
+  const attached: string[] = [];
+  for (const hook of hooks) {
+    const name = hookProgram(state.backend, hook);
+    if (name === undefined || state.links.has(name)) continue;
+    if (OPTIONAL_HOOKS.includes(hook) && !hasKernelFunction(`security_${hook}`)) continue;
+    using object = openObject([name], state.maps);
+    object.load();
+    state.links.set(name, object.program(name).attach());
+    attached.push(name);
+  }
+  return attached;
+}
+
 /** Name of the program that tells identities. */
 export const TELLER = "tell_identity";
 
 /** A flow gets one record a second: what a person reads, and what a flood costs at most. */
 const DEFAULT_COALESCE_NS = 1_000_000_000n;
 
-function openObject(programs: readonly string[]): BpfObject {
+function openObject(programs: readonly string[], reuse?: Maps): BpfObject {
   const object = BpfObject.open(loadAsset("aegis.bpf.o"), "aegis");
-  for (const program of object.programs()) {
-    program.setAutoload(programs.includes(program.name) || program.name === TELLER);
+  for (const program of object.programs()) program.setAutoload(programs.includes(program.name));
+  if (reuse) { for (const name of MAP_NAMES) object.map(name).reuseFd(reuse[name].fd); }
+  if (programs.some((name) => name.endsWith("attr"))) {
+    for (const [name, mapped] of Object.entries(mappedArguments())) {
+      object.variable(name).setInitialValue(Uint8Array.of(mapped ? 1 : 0));
+    }
   }
   const bytes = new Uint8Array(new Uint32Array(SYSCALL_SLOTS).fill(0xffff_ffff).buffer);
   bytes.set(new Uint8Array(Uint32Array.from(openingSyscalls()).buffer));

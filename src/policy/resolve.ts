@@ -4,13 +4,15 @@
  *
  * @module
  */
+import { type EntrySink, fileEntry, inodeEntry, uidEntry } from "../kernel/entries.ts";
 import type { Identities } from "../kernel/identities.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import { deviceNumber, type Identity } from "../kernel/packed.ts";
 import type { SetBuilder } from "../kernel/set_builder.ts";
-import { type CgroupFolder, findCgroup } from "./cgroups.ts";
+import { bindCgroup, type CgroupFolder, levelOf } from "./cgroups.ts";
 import type { CgroupRef, InodeTarget, PathTarget, Policy, Rule } from "./model.ts";
 import { OPERATIONS } from "./operations.ts";
+import { PlaceTree, PlaceWalker } from "./places.ts";
 import { formatCgroup, formatInodeTarget, formatPathTarget } from "./syntax.ts";
 
 /** Where a target of a rule stands. */
@@ -21,8 +23,8 @@ export interface ResolvedTarget {
   readonly identity?: Identity;
 }
 
-/** A cgroup that a policy names and that does not exist yet. */
-export interface WaitingCgroup {
+/** A cgroup that a policy names, and the bits that stand for it. */
+export interface CgroupMask {
   readonly cgroup: CgroupRef;
   readonly mask: bigint;
 }
@@ -32,7 +34,8 @@ export interface Resolution {
   readonly targets: readonly ResolvedTarget[];
   /** Paths of executables that do not exist yet. */
   readonly waitingExecutables: readonly string[];
-  readonly waitingCgroups: readonly WaitingCgroup[];
+  /** Cgroups that do not exist yet. */
+  readonly waitingCgroups: readonly CgroupRef[];
 }
 
 /** What resolving needs to know of this host. */
@@ -55,14 +58,13 @@ export class PolicyTooLargeError extends Error {
  * @throws {TooManyRulesError} if more rules name one file than the kernel side looks at.
  * @throws {PolicyTooLargeError} if it has more distinct sets of callers than a mask has bits.
  */
-export function resolvePolicy(policy: Policy, builder: SetBuilder, context: ResolveContext): Resolution {
-  const callers = new CallerBits(builder, context);
+export function resolvePolicy(policy: Policy, builder: SetBuilder, context: ResolveContext): ResolvedPolicy {
+  const callers = new CallerBits(builder);
   callers.add(AEGIS_EXEMPT, policy.allow.cgroups);
   const scopes = new Map(policy.scopes.map(({ name, cgroups }) => [name, cgroups]));
   const numbers = context.numbers(policy.rules.map(({ id }) => id));
-  const targets: ResolvedTarget[] = [];
-  policy.rules.forEach((rule, index) => {
-    const kernelRule = builder.addRule({
+  const indices = policy.rules.map((rule, index) =>
+    builder.addRule({
       scopes: rule.in.reduce(
         (mask, name) => mask | callers.cgroups(`in ${name}`, scopes.get(name) ?? []),
         0n,
@@ -72,17 +74,82 @@ export function resolvePolicy(policy: Policy, builder: SetBuilder, context: Reso
       ops: rule.ops.reduce((bits, op) => bits | 1 << OPERATIONS.indexOf(op), 0),
       flags: rule.mode === "enforce" ? AEGIS.RULE_ENFORCE : 0,
       signal: SIGNALS[rule.signal],
+    })
+  );
+  for (const { cgroup } of callers.cgroupMasks) builder.reachCgroupLevel(levelOf(cgroup));
+  const resolved = new ResolvedPolicy(policy, indices, callers, context.cgroups);
+  resolved.resolve(context.identities, builder);
+  return resolved;
+}
+
+/** A policy whose rules have their places in a set, and which can be looked up again when the file system changes. */
+export class ResolvedPolicy implements Resolution {
+  readonly #policy: Policy;
+  /** Index in the set of each rule. */
+  readonly #indices: readonly number[];
+  readonly #callers: Pick<CallerBits, "executables" | "cgroupMasks">;
+  readonly #cgroups: CgroupFolder | undefined;
+  readonly #tree = new PlaceTree();
+  #targets: readonly ResolvedTarget[] = [];
+  #waitingExecutables: readonly string[] = [];
+  #waitingCgroups: readonly CgroupRef[] = [];
+
+  constructor(
+    policy: Policy,
+    indices: readonly number[],
+    callers: Pick<CallerBits, "executables" | "cgroupMasks">,
+    cgroups: CgroupFolder | undefined,
+  ) {
+    this.#policy = policy;
+    this.#indices = indices;
+    this.#callers = callers;
+    this.#cgroups = cgroups;
+  }
+
+  /** Where each target of each rule stands, as of the last look. */
+  get targets(): readonly ResolvedTarget[] {
+    return this.#targets;
+  }
+
+  /** Paths of executables at which nothing stands. */
+  get waitingExecutables(): readonly string[] {
+    return this.#waitingExecutables;
+  }
+
+  /** Cgroups that do not exist yet. */
+  get waitingCgroups(): readonly CgroupRef[] {
+    return this.#waitingCgroups;
+  }
+
+  /** Looks at every path, and adds what stands there to the sink. */
+  resolve(identities: Identities, sink: EntrySink): void {
+    using walker = new PlaceWalker(identities, this.#tree, sink);
+    this.#targets = this.#policy.rules.flatMap((rule, position) => {
+      const index = this.#indices[position] ?? 0;
+      return [
+        ...rule.inodes.map((target) => addInode(sink, rule, target, index)),
+        ...rule.paths.map((target): ResolvedTarget => {
+          const identity = walker.bind(target.path, {
+            kind: target.subtree ? "subtree" : "file",
+            rule: index,
+          });
+          return identity ? { rule, target, identity } : { rule, target };
+        }),
+      ];
     });
-    for (const target of rule.inodes) targets.push(addInode(builder, rule, target, kernelRule));
-    for (const target of rule.paths) {
-      targets.push(addPath(builder, rule, target, kernelRule, context.identities));
-    }
-  });
-  return {
-    targets,
-    waitingExecutables: callers.waitingExecutables,
-    waitingCgroups: callers.waitingCgroups,
-  };
+    this.#waitingCgroups = this.#callers.cgroupMasks
+      .filter(({ cgroup, mask }) => !bindCgroup(this.#cgroups, cgroup, mask, this.#tree, sink))
+      .map(({ cgroup }) => cgroup);
+    this.#waitingExecutables = this.#callers.executables
+      .filter(({ path, mask }) => walker.bind(path, { kind: "executable", mask }) === undefined)
+      .map(({ path }) => path);
+  }
+}
+
+/** An executable that a rule makes an exception for, and the bits that stand for it. */
+export interface ExecutableMask {
+  readonly path: string;
+  readonly mask: bigint;
 }
 
 /** A target as the policy names it. */
@@ -92,48 +159,28 @@ export function targetText(target: PathTarget | InodeTarget): string {
 
 const AEGIS_EXEMPT = 1n;
 const SIGNALS: Readonly<Record<Rule["signal"], number>> = { none: 0, term: 15, kill: 9 };
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 
-function addInode(builder: SetBuilder, rule: Rule, target: InodeTarget, index: number): ResolvedTarget {
+function addInode(sink: EntrySink, rule: Rule, target: InodeTarget, index: number): ResolvedTarget {
   const dev = deviceNumber(target.major, target.minor);
   if (target.generation === undefined) {
-    builder.addInode({ ino: target.ino, dev }, index);
+    sink.add(inodeEntry({ ino: target.ino, dev }, index));
     return { rule, target };
   }
   const identity = { ino: target.ino, dev, gen: target.generation };
-  builder.addFile(identity, index);
-  return { rule, target, identity };
-}
-
-function addPath(
-  builder: SetBuilder,
-  rule: Rule,
-  target: PathTarget,
-  index: number,
-  identities: Identities,
-): ResolvedTarget {
-  const known = identities.of(target.path);
-  if (known === undefined) return { rule, target };
-  const { identity } = known;
-  if (!target.subtree) builder.addFile(identity, index);
-  else if ((known.mode & S_IFMT) === S_IFDIR) builder.addSubtree(identity, index);
-  else return { rule, target };
+  sink.add(fileEntry(identity, index));
   return { rule, target, identity };
 }
 
 /** Hands out bits of the caller mask: one for each distinct set of callers. */
 class CallerBits {
-  readonly waitingExecutables: string[] = [];
-  readonly waitingCgroups: WaitingCgroup[] = [];
+  readonly executables: ExecutableMask[] = [];
+  readonly cgroupMasks: CgroupMask[] = [];
   readonly #bits = new Map<string, bigint>();
   readonly #builder: SetBuilder;
-  readonly #context: ResolveContext;
   #next = 2n;
 
-  constructor(builder: SetBuilder, context: ResolveContext) {
+  constructor(builder: SetBuilder) {
     this.#builder = builder;
-    this.#context = context;
   }
 
   /** The bit of a set of cgroups; 0n for an empty one. */
@@ -149,21 +196,13 @@ class CallerBits {
     const name = JSON.stringify([cgroups.map(formatCgroup), exe.map(({ path }) => path), uids]);
     return this.#once(`except ${name}`, (bit) => {
       this.add(bit, cgroups);
-      for (const uid of uids) this.#builder.addUid(uid, bit);
-      for (const { path } of exe) {
-        const known = this.#context.identities.of(path);
-        if (known) this.#builder.addExecutable(known.identity, bit);
-        else this.waitingExecutables.push(path);
-      }
+      for (const uid of uids) this.#builder.add(uidEntry(uid, bit));
+      this.executables.push(...exe.map(({ path }) => ({ path, mask: bit })));
     });
   }
 
   add(mask: bigint, cgroups: readonly CgroupRef[]): void {
-    for (const cgroup of cgroups) {
-      const found = this.#context.cgroups && findCgroup(this.#context.cgroups, cgroup);
-      if (found) this.#builder.addCgroup(found.id, found.level, mask);
-      else this.waitingCgroups.push({ cgroup, mask });
-    }
+    for (const cgroup of cgroups) this.cgroupMasks.push({ cgroup, mask });
   }
 
   #once(name: string, add: (bit: bigint) => void): bigint {

@@ -1,0 +1,111 @@
+/**
+ * Keeps a resolved policy true in the kernel: puts it into force with the hooks that it needs, and follows the file
+ * system where the kernel side cannot.
+ *
+ * @module
+ */
+import { SystemError } from "../../ffi/libc.ts";
+import { BpfLoadError } from "../../ffi/load_error.ts";
+import { type Hook, hookOfProgram, hookProgram, HOOKS } from "../kernel/backend.ts";
+import { LiveSet } from "../kernel/live_set.ts";
+import type { Pins } from "../kernel/pins.ts";
+import type { PolicySet } from "../kernel/set_builder.ts";
+import { fillIdleSet, type PolicyLabel, switchTo } from "../kernel/sets.ts";
+import { attachHooks, type KernelState } from "../kernel/state.ts";
+import { identityText } from "../kernel/packed.ts";
+import type { ResolvedPolicy, ResolvedTarget } from "../policy/resolve.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What came into force. */
+export interface Installed {
+  readonly generation: bigint;
+  readonly appliedNs: bigint;
+  /** Hooks that rules need and this backend does not see. */
+  readonly missingHooks: readonly Hook[];
+}
+
+/** Puts policies into force and follows them. */
+export class Enforcer {
+  readonly #state: KernelState;
+  readonly #pins: Pins;
+  #live: LiveSet | undefined;
+  #resolved: ResolvedPolicy | undefined;
+
+  constructor(state: KernelState, pins: Pins) {
+    this.#state = state;
+    this.#pins = pins;
+  }
+
+  /**
+   * Puts a set into force. Its hooks are attached first and watch the set while it is filled; then every path is looked
+   * at again, so that no change is missed between the first look and the switch.
+   *
+   * @throws {Refusal} 3 if a hook that a rule needs cannot be attached; what was in force stays.
+   */
+  install(set: PolicySet, label: PolicyLabel, resolved: ResolvedPolicy): Installed {
+    const missingHooks = set.hooks.filter((hook) => hookProgram(this.#state.backend, hook) === undefined);
+    this.#attach(set.hooks);
+    const index = fillIdleSet(this.#state, set, label);
+    const live = new LiveSet(this.#state, index, set.known);
+    try {
+      resolved.resolve(this.#state.identities, live);
+    } catch (error) {
+      live[Symbol.dispose]();
+      throw error;
+    }
+    switchTo(this.#state, index, { live: set.live | live.live });
+    this.#live?.[Symbol.dispose]();
+    this.#live = live;
+    this.#resolved = resolved;
+    this.#drop(set.hooks);
+    const { generation, appliedNs } = this.#state.control.setInfo(index);
+    return { generation, appliedNs, missingHooks };
+  }
+
+  /**
+   * Looks at every path again and adds what is new to the set in force.
+   *
+   * @returns Targets at which something else stands than at the last look.
+   */
+  follow(): ResolvedTarget[] {
+    const [live, resolved] = [this.#live, this.#resolved];
+    if (live === undefined || resolved === undefined) return [];
+    const { control, identities } = this.#state;
+    const moved = control.moved;
+    const before = resolved.targets.map(textOf);
+    resolved.resolve(identities, live);
+    if (moved !== 0) control.settleMoved(moved);
+    return resolved.targets.filter((target, index) => textOf(target) !== before[index]);
+  }
+
+  /** Whether the kernel side waits for the agent to look. */
+  get mustFollow(): boolean {
+    return this.#state.control.moved !== 0;
+  }
+
+  #attach(hooks: readonly Hook[]): void {
+    const before = new Set(this.#state.links.keys());
+    try {
+      this.#pins.addLinks(this.#state, attachHooks(this.#state, hooks));
+    } catch (error) {
+      if (!(error instanceof BpfLoadError || error instanceof SystemError)) throw error;
+      this.#pins.dropLinks(this.#state, [...this.#state.links.keys()].filter((name) => !before.has(name)));
+      throw new Refusal(
+        3,
+        `a program that a rule needs does not attach here: ${error.message.split("\n")[0]}`,
+      );
+    }
+  }
+
+  #drop(needed: readonly Hook[]): void {
+    const obsolete = [...this.#state.links.keys()].filter((name) => {
+      const hook = hookOfProgram(name);
+      return hook !== undefined && HOOKS.includes(hook) && !needed.includes(hook);
+    });
+    this.#pins.dropLinks(this.#state, obsolete);
+  }
+}
+
+function textOf({ identity }: ResolvedTarget): string {
+  return identity ? identityText(identity) : "";
+}
