@@ -23,7 +23,7 @@ const degraded = (backend: "fentry" | "tracepoint") => ({
   name: `${backend} audits and says that it cannot enforce`,
   phases: [backend],
   run: async (t: Context) => {
-    const health = await t.agent.json(0, "health", "--json");
+    const health = await t.agent.health();
     equal(health.posture, "degraded", "posture");
     equal(health.backend, backend, "backend");
     check(health.reasons.length > 0, "no reason is given");
@@ -83,7 +83,7 @@ export const fallback: Case[] = category("fallback", [
         "off",
       );
       equal(t.act.one("open-read", `${t.dir()}/secret`), "EPERM", "the denied file");
-      equal((await t.agent.json(0, "health", "--json")).backend, "fmod_ret", "backend");
+      equal((await t.agent.health()).backend, "fmod_ret", "backend");
     },
   },
   {
@@ -91,7 +91,7 @@ export const fallback: Case[] = category("fallback", [
     phases: ["alone"],
     run: async (t) => {
       await t.agent.start("--policy", policy(t), "--events", "off");
-      equal((await t.agent.json(0, "health", "--json")).backend, t.guest.backend, "backend");
+      equal((await t.agent.health()).backend, t.guest.backend, "backend");
     },
   },
 ]);

@@ -25,7 +25,7 @@ const life = category("life", [
     disruptive,
     prepare,
     run: async (t) => {
-      const health = await t.agent.json(0, "health", "--json", "--require-enforce");
+      const health = await t.agent.health("--require-enforce");
       equal(health.ok, true, "ok");
       equal(health.posture, "enforce", "posture");
       equal(health.backend, t.guest.backend, "backend");
@@ -53,14 +53,14 @@ const life = category("life", [
     disruptive,
     prepare,
     run: async (t) => {
-      const watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
       await t.agent.kill();
       equal(both(t), "EPERM,ok", "the files without an agent");
       const health = await t.agent.json(1, "health", "--json");
       equal(health.posture, "enforce", "posture without an agent");
       equal(health.ok, false, "ok without an agent");
       await again(t);
-      await t.agent.json(0, "health", "--json", "--require-enforce");
+      await t.agent.health("--require-enforce");
       equal(both(t), "EPERM,ok", "the files under the new agent");
       const result = await watch.stop();
       check(/^EPERM=\d+$/.test(result), `opens during all this: ${result}`);
@@ -114,7 +114,7 @@ const policies = category("policy", [
     disruptive,
     prepare,
     run: async (t) => {
-      const watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
       for (let i = 0; i < 4; i++) {
         const rules = t.policy.rules.filter((rule) => i % 2 === 1 || rule.id === t.ruleId());
         await t.agent.expect(0, "policy", "apply", t.writePolicy({ rules }));
@@ -146,7 +146,7 @@ const policies = category("policy", [
       equal(both(t), "ok,ok", "the files in audit mode");
       const events = await t.events.of(t.ruleId(), before + 1);
       equal(events.at(-1)?.action, "audit", "the event's action");
-      equal((await t.agent.json(0, "health", "--json")).posture, "audit", "posture");
+      equal((await t.agent.health()).posture, "audit", "posture");
       await t.agent.expect(0, "policy", "apply", t.writePolicy({}));
       equal(both(t), "EPERM,ok", "the files in enforce mode again");
     },

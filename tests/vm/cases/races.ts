@@ -6,10 +6,11 @@ import { type Case, category, check, Skip } from "../guest/case.ts";
 export const races: Case[] = category("race", [
   {
     name: "opens that preempt others in the program",
-    prepare: (t) => {
-      t.deny(t.file(`${t.dir()}/secret`));
-    },
+    // With an agent of its own: health would name what was skipped to all later cases.
+    phases: ["alone"],
     run: async (t) => {
+      const rules = [{ id: t.ruleId(), paths: [t.file(`${t.dir()}/secret`)] }];
+      await t.agent.start("--policy", t.writePolicy({ rules }), "--events", "off");
       const result = t.act.one("open-preempting", `${t.dir()}/secret`, "40", "4000");
       const opened = Number(/^opened=(\d+) refused=\d+$/.exec(result)?.[1]);
       check(!Number.isNaN(opened), `no counts: ${result}`);

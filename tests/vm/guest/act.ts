@@ -32,25 +32,27 @@ export class Act {
     return lines(operations, text.decode(done.stdout), text.decode(done.stderr));
   }
 
-  /** Repeats an operation beside the caller until told to stop, for races and for gaps. */
+  /** Repeats an operation beside the caller until told to stop, to find gaps; each half millisecond. */
   repeat(...words: string[]): Repetition {
     const flag = Deno.makeTempFileSync();
     Deno.removeSync(flag);
     const args = ["--until", flag, ...words];
     const output = new Deno.Command(this.program, { args, stdin: "null", stdout: "piped", stderr: "piped" })
       .output();
+    const end = (): void => Deno.writeTextFileSync(flag, "");
     return {
       stop: async () => {
-        Deno.writeTextFileSync(flag, "");
+        end();
         const done = await output;
         return lines([args], text.decode(done.stdout), text.decode(done.stderr))[0] ?? "";
       },
+      [Symbol.dispose]: end,
     };
   }
 }
 
-/** An operation that repeats itself. */
-export interface Repetition {
+/** An operation that repeats itself until it is stopped or its variable goes out of scope. */
+export interface Repetition extends Disposable {
   /** Stops it and answers how often it ended how: `ok=3 EPERM=7`. */
   stop(): Promise<string>;
 }

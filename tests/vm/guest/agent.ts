@@ -117,6 +117,22 @@ export class Agent {
   }
 
   /**
+   * Asks `health --json` until the answer is yes: an emulated machine at its limit does not answer within the second
+   * that health waits.
+   *
+   * @throws {Failure} with the last answer when it is not yes within 30 seconds
+   */
+  // deno-lint-ignore no-explicit-any -- as for json()
+  async health(...options: string[]): Promise<any> {
+    const end = Date.now() + 30_000;
+    while (Date.now() < end) {
+      const { code, stdout } = await this.run("health", "--json", ...options);
+      if (code === 0) return JSON.parse(stdout);
+    }
+    return await this.json(0, "health", "--json", ...options);
+  }
+
+  /**
    * Runs a command that must end with `code`.
    *
    * @throws {Failure} otherwise, with what it printed

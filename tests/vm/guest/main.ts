@@ -68,6 +68,7 @@ for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
 }
 console.error(agent.log(100_000));
 if (values.kernel === "host") cleanUp();
+Deno.exit(0); // whatever a failed case has left running
 
 /** Leaves this machine as it was; a guest ends anyway. */
 function cleanUp(): void {
