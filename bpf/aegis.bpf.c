@@ -66,18 +66,23 @@ static __always_inline int open_slow(struct file *file, __u32 backend)
 {
 	__u32 ops = open_ops(file->f_flags, file->f_mode), live = live_word();
 	struct inode *inode = file->f_inode;
-	__u64 ino = inode->i_ino, verdict = 0;
+	__u64 ino = inode->i_ino, tail = identity_tail(inode->i_sb->s_dev, inode->i_generation);
+	__u64 verdict = 0, acted, as;
 
 	if (control.moved)
 		settle((__u64)BPF_CORE_READ(file, f_path.dentry));
 	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
-		verdict = judge_file(ino, identity_tail(inode->i_sb->s_dev, inode->i_generation), ops, live);
+		verdict = judge_file(ino, tail, ops, live);
 	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
 		verdict = stronger(verdict, judge_above(file->f_path.dentry, ops, live));
 	if (!verdict)
 		return 0;
-	return answer(act((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
-			  (__u64)BPF_CORE_READ(file, f_path.mnt), verdict, how(ops, backend, 0, live)));
+	as = how(ops, backend, 0, live);
+	acted = act(ino, tail, verdict, as);
+	if (acted & ACT_SEND)
+		send((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
+		     (__u64)BPF_CORE_READ(file, f_path.mnt), verdict, as);
+	return answer(acted & ACT_REFUSE);
 }
 
 /*
@@ -115,22 +120,35 @@ int BPF_PROG(fentry_file_open, struct file *file)
 	return 0;
 }
 
-/* An operation on a file behind a pointer that may be NULL or that the verifier knows nothing of. */
-static __always_inline int on_file(struct file *file, __u32 ops, __u32 backend)
+/* An operation on what is behind untyped pointers, of which mnt may be 0. */
+static __always_inline int on_object(__u64 inode_address, __u64 dentry, __u64 mnt, __u32 ops, __u32 backend,
+				     __u32 flags)
 {
-	__u64 inode = (__u64)BPF_CORE_READ(file, f_inode), dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-	__u32 live = live_word(), flags = backend == AEGIS_BACKEND_TRACEPOINT ? AEGIS_PATH_ARGUMENT : 0;
-	__u64 verdict;
+	struct inode *inode = (void *)inode_address;
+	__u64 verdict, acted, tail, as;
+	__u32 live = live_word();
 
 	if (!inode)
 		return 0;
 	if (backend != AEGIS_BACKEND_TRACEPOINT && control.moved)
 		settle(dentry);
-	verdict = judge_object(inode, dentry, ops, live);
+	verdict = judge_object(inode_address, dentry, ops, live);
 	if (!verdict)
 		return 0;
-	return answer(act(inode, dentry, (__u64)BPF_CORE_READ(file, f_path.mnt), verdict,
-			  how(ops, backend, flags, live)));
+	as = how(ops, backend, flags, live);
+	tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+	acted = act(BPF_CORE_READ(inode, i_ino), tail, verdict, as);
+	if (acted & ACT_SEND)
+		send(inode_address, dentry, mnt, verdict, as);
+	return answer(acted & ACT_REFUSE);
+}
+
+/* An operation on a file behind a pointer that may be NULL. */
+static __always_inline int on_file(struct file *file, __u32 ops, __u32 backend)
+{
+	return on_object((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
+			 (__u64)BPF_CORE_READ(file, f_path.mnt), ops, backend,
+			 backend == AEGIS_BACKEND_TRACEPOINT ? AEGIS_PATH_ARGUMENT : 0);
 }
 
 /* The caller's open file behind a descriptor; NULL where there is none. */

@@ -111,7 +111,10 @@ struct aegis_rule {
 #define AEGIS_LIVE_SUBTREES 2u  /* some rule covers a subtree: walk up from the file */
 #define AEGIS_LIVE_CONFIRM 4u   /* control.previous comes back at confirm_until_ns */
 #define AEGIS_LIVE_EMERGENCY 8u /* nothing is refused until emergency_until_ns */
-#define AEGIS_LIVE_CALLERS 16u  /* some rule asks who the caller is */
+/* some rule asks who the caller is: by cgroup, by executable, by uid */
+#define AEGIS_LIVE_CGROUPS 16u
+#define AEGIS_LIVE_EXES 32u
+#define AEGIS_LIVE_UIDS 64u
 
 struct aegis_set {
 	__u64 generation; /* counts applied sets; 0 is an empty slot */

@@ -42,14 +42,19 @@ static __always_inline __u32 live_word(void)
 	return live;
 }
 
+/* A task whose members can be read directly, which is much cheaper; 5.11. */
+#define HAS_TYPED_TASK bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+
 /*
  * The task on whose behalf this runs: an io_uring worker of 5.10 is a kernel thread that borrowed its
- * submitter's mm, and sits in the root cgroup.
+ * submitter's mm, and sits in the root cgroup. Later workers are threads of their submitter.
  */
 static __always_inline struct task_struct *caller_task(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
+	if (HAS_TYPED_TASK)
+		return task;
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD) {
 		struct task_struct *owner = NULL;
 
@@ -61,18 +66,22 @@ static __always_inline struct task_struct *caller_task(void)
 	return task;
 }
 
+/* Id of the caller's cgroup in the default hierarchy. */
+static __always_inline __u64 caller_cgroup_id(void)
+{
+	if (HAS_TYPED_TASK)
+		return bpf_get_current_cgroup_id();
+	return BPF_CORE_READ(caller_task(), cgroups, dfl_cgrp, kn, id);
+}
+
 /* Id of the ancestor of cgrp at a level not below its own; 0 where there is none. */
 static __always_inline __u64 ancestor_id(struct cgroup *cgrp, __u32 level)
 {
 	__u64 id = 0;
 
+	/* where ancestors[] exists, so does the helper for all types of program that are used here */
 	if (bpf_core_field_exists(struct cgroup, ancestors)) {
-		struct cgroup *ancestor = NULL;
-
-		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-				      (void *)cgrp + bpf_core_field_offset(struct cgroup, ancestors) +
-					      level * sizeof(ancestor));
-		id = BPF_CORE_READ(ancestor, kn, id);
+		id = bpf_get_current_ancestor_cgroup_id(level);
 	} else {
 		bpf_probe_read_kernel(&id, sizeof(id),
 				      (void *)cgrp + bpf_core_field_offset(struct cgroup___ids, ancestor_ids) +
@@ -91,35 +100,48 @@ static __always_inline __u64 member_mask(void *set_entries, __u64 a, __u64 b, __
 	return entry ? entry->mask : 0;
 }
 
-/* Everything that the caller is a member of: cgroups (their subtrees), its executable, its uid. */
-__u64 caller_mask(__u32 live)
+static __always_inline __u64 executable_mask(void *set_entries)
 {
-	struct task_struct *task = caller_task();
-	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	__u32 depth, level = BPF_CORE_READ(cgrp, level);
-	__u64 mask;
-	void *set_entries = entries_of(live);
+	struct file *exe = BPF_CORE_READ(caller_task(), mm, exe_file);
+	struct inode *inode = BPF_CORE_READ(exe, f_inode);
+
+	return member_mask(set_entries, BPF_CORE_READ(inode, i_ino),
+			   identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation)),
+			   AEGIS_EXE);
+}
+
+/* From the root down, so that no depth of nesting hides a cgroup that the policy names. */
+static __always_inline __u64 cgroup_mask(void *set_entries, __u32 depth)
+{
+	struct cgroup *cgrp = BPF_CORE_READ(caller_task(), cgroups, dfl_cgrp);
+	__u32 level = BPF_CORE_READ(cgrp, level);
+	__u64 mask = 0;
 	int i;
 
-	if (!set_entries)
-		return 0;
-	mask = member_mask(set_entries, (__u32)bpf_get_current_uid_gid(), 0, AEGIS_UID);
-	if (exe) {
-		struct inode *inode = BPF_CORE_READ(exe, f_inode);
-
-		mask |= member_mask(set_entries, BPF_CORE_READ(inode, i_ino),
-				    identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
-						  BPF_CORE_READ(inode, i_generation)),
-				    AEGIS_EXE);
-	}
-	depth = control.sets[live & AEGIS_LIVE_SET].cgroup_depth;
-	/* from the root down, so that no depth of nesting hides a cgroup that the policy names */
 	for (i = 0; i <= CGROUP_LEVELS; i++) {
 		if (i > level || i > depth)
 			break;
 		mask |= member_mask(set_entries, ancestor_id(cgrp, i), 0, AEGIS_CGROUP);
 	}
+	return mask;
+}
+
+#define LIVE_CALLERS (AEGIS_LIVE_CGROUPS | AEGIS_LIVE_EXES | AEGIS_LIVE_UIDS)
+
+/* Everything that the caller is a member of, as far as the set asks: cgroups (their subtrees), executable, uid. */
+__u64 caller_mask(__u32 live)
+{
+	void *set_entries = entries_of(live);
+	__u64 mask = 0;
+
+	if (!set_entries)
+		return 0;
+	if (live & AEGIS_LIVE_CGROUPS)
+		mask = cgroup_mask(set_entries, control.sets[live & AEGIS_LIVE_SET].cgroup_depth);
+	if (live & AEGIS_LIVE_EXES)
+		mask |= executable_mask(set_entries);
+	if (live & AEGIS_LIVE_UIDS)
+		mask |= member_mask(set_entries, (__u32)bpf_get_current_uid_gid(), 0, AEGIS_UID);
 	return mask;
 }
 
@@ -139,10 +161,13 @@ __u64 judge(__u64 a, __u64 b, __u32 kind, __u32 ops, __u32 live)
 	__u64 verdict = 0, callers = 0;
 	__u32 slot;
 
-	if (!set_entries || !set_rules || !bpf_map_lookup_elem(set_entries, &key))
+	if (!set_entries || !set_rules)
 		return 0;
-	if (live & AEGIS_LIVE_CALLERS)
+	if (live & LIVE_CALLERS) {
+		if (!bpf_map_lookup_elem(set_entries, &key))
+			return 0;
 		callers = caller_mask(live);
+	}
 	for (slot = 0; slot < AEGIS_SLOTS; slot++) {
 		struct aegis_entry *entry;
 		struct aegis_rule *rule;

@@ -17,17 +17,8 @@ const volatile bool xattr_mapped = false;
 /* An operation on a name and what it stands for; a pointer travels as a number. */
 static __always_inline int on_dentry(__u64 dentry, __u32 ops, __u32 backend)
 {
-	__u64 inode = (__u64)BPF_CORE_READ((struct dentry *)dentry, d_inode), verdict;
-	__u32 live = live_word();
-
-	if (!inode)
-		return 0;
-	if (control.moved)
-		settle(dentry);
-	verdict = judge_object(inode, dentry, ops, live);
-	if (!verdict)
-		return 0;
-	return answer(act(inode, dentry, 0, verdict, how(ops, backend, AEGIS_PATH_PARTIAL, live)));
+	return on_object((__u64)BPF_CORE_READ((struct dentry *)dentry, d_inode), dentry, 0, ops, backend,
+			 AEGIS_PATH_PARTIAL);
 }
 
 /*
@@ -222,7 +213,7 @@ ATTRIBUTE_HOOK(inode_remove_acl, 3, true)
 /* Running a file by mapping it: ld.so FILE, dlopen. The file is NULL for anonymous memory. */
 static __always_inline int on_mmap(context *ctx, __u64 prot, __u32 backend)
 {
-	return prot & PROT_EXEC ? on_file((void *)ctx[0], OP_BIT(EXEC), backend) : 0;
+	return prot & PROT_EXEC ? on_file((void *)address_of((void *)ctx[0]), OP_BIT(EXEC), backend) : 0;
 }
 
 SEC("lsm/mmap_file")

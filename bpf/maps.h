@@ -43,11 +43,12 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, AEGIS_COUNTERS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, __u64[AEGIS_COUNTERS]);
 } counters SEC(".maps");
 
+/* Decisions that no flow could hold, by rule; a rule's count is this and the sum of its flows. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 1 << 18);
@@ -82,9 +83,11 @@ struct {
 	__type(value, char[64]);
 } rule_names SEC(".maps");
 
+#define RING_BYTES (4 << 20)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20);
+	__uint(max_entries, RING_BYTES);
 } records SEC(".maps");
 
 /* A set's maps. The index is a copy of its own: once its address is taken the verifier forgets its range. */
@@ -102,13 +105,21 @@ static __always_inline void *rules_of(__u32 live)
 	return bpf_map_lookup_elem(&rules, &set);
 }
 
+/* This CPU's counters. */
+static __always_inline __u64 *counters_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+/* Atomic although per CPU: a task that preempts this one may be counting too. */
 static __always_inline void count(__u32 counter)
 {
-	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
+	__u64 *here = counters_here();
 
-	/* atomic although per CPU: a task that preempts this one may be counting too */
-	if (n)
-		__sync_fetch_and_add(n, 1);
+	if (here)
+		__sync_fetch_and_add(&here[counter], 1);
 }
 
 #endif

@@ -186,8 +186,10 @@ __u64 bind_name(__u64 at_address, __u64 inode)
 	bound = bind_in(dir, hash, inode, live);
 	if (bound & BOUND_PLACE)
 		control.moved = bpf_ktime_get_boot_ns() | 1;
-	if (bound)
-		act(inode, at_address, 0, bound >> 32, how(0, 0, HOW_BOUND, live));
+	if (bound) {
+		count(AEGIS_EMITTED);
+		send(inode, at_address, 0, bound >> 32, how(0, 0, HOW_BOUND, live));
+	}
 	return bound;
 }
 

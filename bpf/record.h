@@ -20,6 +20,42 @@ struct name {
 	const unsigned char *text;
 };
 
+/* Members that are neighbours in every kernel so far, and are then read at once: a read is a call. */
+struct dentry_part {
+	struct dentry *d_parent;
+	struct name d_name;
+};
+
+struct mount_part {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct dentry *mnt_root;
+};
+
+static __always_inline void read_dentry(struct dentry_part *part, struct dentry *dentry)
+{
+	if (bpf_core_field_offset(struct dentry, d_name) == bpf_core_field_offset(struct dentry, d_parent) + 8) {
+		bpf_core_read(part, sizeof(*part), &dentry->d_parent);
+	} else {
+		bpf_core_read(&part->d_parent, sizeof(part->d_parent), &dentry->d_parent);
+		bpf_core_read(&part->d_name, sizeof(part->d_name), &dentry->d_name);
+	}
+}
+
+static __always_inline void read_mount(struct mount_part *part, struct mount *mount)
+{
+	__u32 parent = bpf_core_field_offset(struct mount, mnt_parent);
+
+	if (bpf_core_field_offset(struct mount, mnt_mountpoint) == parent + 8 &&
+	    bpf_core_field_offset(struct mount, mnt.mnt_root) == parent + 16) {
+		bpf_core_read(part, sizeof(*part), &mount->mnt_parent);
+	} else {
+		bpf_core_read(&part->mnt_parent, sizeof(part->mnt_parent), &mount->mnt_parent);
+		bpf_core_read(&part->mnt_mountpoint, sizeof(part->mnt_mountpoint), &mount->mnt_mountpoint);
+		bpf_core_read(&part->mnt_root, sizeof(part->mnt_root), &mount->mnt.mnt_root);
+	}
+}
+
 /*
  * Appends one NUL-ended name to the record; false where it does not fit. The length lives in the record and is
  * read back for every name: so the verifier sees the same unknown number each time round a loop, and prunes.
@@ -53,39 +89,42 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
  * of the mount namespace. d_path() says the same, but 5.10 lets only hooks that may sleep call it.
  */
 static __noinline int write_path(struct aegis_record *record, struct dentry *dentry, struct vfsmount *mnt,
-				 struct fs_struct *fs)
+				 struct place *top)
 {
-	struct dentry *top = BPF_CORE_READ(fs, root.dentry);
-	struct mount *top_mount = mount_of(BPF_CORE_READ(fs, root.mnt));
-	struct place at = { dentry, NULL, NULL }, here;
+	struct place here = { dentry, NULL, NULL };
+	union {
+		struct mount_part mount;
+		struct dentry_part dentry;
+	} part = {};
 	int i;
 
 	if (mnt) {
-		at.mount = mount_of(mnt);
-		at.root = BPF_CORE_READ(mnt, mnt_root);
+		here.mount = mount_of(mnt);
+		here.root = BPF_CORE_READ(mnt, mnt_root);
 	}
 	/* every value comes from a helper, about which the verifier knows nothing: again, so that it prunes */
-	bpf_probe_read_kernel(&here, sizeof(here), &at);
+	bpf_probe_read_kernel(&here, sizeof(here), &here);
 	for (i = 0; i < PATH_NAMES; i++) {
-		if (here.dentry == top && here.mount == top_mount)
+		if (here.dentry == top->dentry && here.mount == top->mount)
 			return 0;
 		if (here.dentry == here.root) {
-			struct mount *mount = here.mount, *above = BPF_CORE_READ(mount, mnt_parent);
+			struct mount *mounted = here.mount, *above;
 
-			if (above == mount)
+			read_mount(&part.mount, mounted);
+			above = part.mount.mnt_parent;
+			if (above == mounted)
 				return 0;
-			bpf_core_read(&here.dentry, sizeof(here.dentry), &mount->mnt_mountpoint);
-			bpf_core_read(&here.mount, sizeof(here.mount), &mount->mnt_parent);
+			bpf_probe_read_kernel(&here.dentry, sizeof(here.dentry), &part.mount.mnt_mountpoint);
+			bpf_probe_read_kernel(&here.mount, sizeof(here.mount), &part.mount.mnt_parent);
 			bpf_core_read(&here.root, sizeof(here.root), &above->mnt.mnt_root);
 		} else {
 			struct dentry *child = here.dentry;
-			struct name name;
 
-			bpf_core_read(&name, sizeof(name), &child->d_name);
-			bpf_core_read(&here.dentry, sizeof(here.dentry), &child->d_parent);
+			read_dentry(&part.dentry, child);
+			bpf_probe_read_kernel(&here.dentry, sizeof(here.dentry), &part.dentry.d_parent);
 			if (here.dentry == child && !here.mount)
 				return 0; /* the root of a file system; of no mount that is known */
-			if (!write_name(record, name.text, name.len))
+			if (!write_name(record, part.dentry.d_name.text, part.dentry.d_name.len))
 				break;
 			if (here.dentry == child)
 				return 0; /* no directory holds it: a memfd, a pipe */
@@ -127,92 +166,58 @@ static __noinline int write_cgroup(struct aegis_record *record, struct cgroup *c
 	return 0;
 }
 
-/* What is to be counted and reported. */
-struct decision {
-	struct aegis_flow_key flow;
-	struct dentry *dentry; /* the file's place; NULL: not known */
-	struct vfsmount *mnt;  /* likewise */
-	__u64 generation;
-	__u64 total;
-	__u64 now;
-	__s32 ret;
-	__u16 flags;
-	__u8 backend;
-	__u8 type;
-};
-
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp);
 }
 
-static __always_inline void fill_head(struct aegis_record *record, struct decision *decision,
-				      struct task_struct *task, struct file *exe)
+/* What a record says of the caller, and where its text ends. */
+static __always_inline void fill_caller(struct aegis_record *record, struct task_struct *task, struct file *exe)
 {
 	__u64 ids = bpf_get_current_pid_tgid(), owner = bpf_get_current_uid_gid();
+	struct inode *inode = BPF_CORE_READ(exe, f_inode);
 
-	record->version = AEGIS_SCHEMA;
-	record->type = decision->type;
-	record->op = decision->flow.op;
-	record->action = decision->flow.action;
-	record->backend = decision->backend;
-	record->flags = decision->flags;
-	record->time_ns = decision->now;
-	record->total = decision->total;
-	record->generation = decision->generation;
-	record->file = decision->flow.file;
-	record->cgroup = decision->flow.cgroup;
-	record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	record->rule = decision->flow.rule;
 	record->pid = ids >> 32;
 	record->tid = ids;
-	record->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	record->uid = owner;
 	record->gid = owner >> 32;
-	record->ret = decision->ret;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	record->exe.ino = 0;
-	record->exe.dev = 0;
-	record->exe.gen = 0;
-	if (exe) {
-		struct inode *inode = BPF_CORE_READ(exe, f_inode);
+	if (HAS_TYPED_TASK) {
+		struct task_struct *typed = bpf_get_current_task_btf();
 
-		record->exe.ino = BPF_CORE_READ(inode, i_ino);
-		record->exe.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-		record->exe.gen = BPF_CORE_READ(inode, i_generation);
+		record->start_ns = typed->group_leader->start_boottime;
+		record->ppid = typed->real_parent->tgid;
+	} else {
+		record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+		record->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	}
+	record->exe.ino = BPF_CORE_READ(inode, i_ino);
+	record->exe.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	record->exe.gen = BPF_CORE_READ(inode, i_generation);
 }
 
 /* Writes the record's three strings. */
-static __always_inline void fill_text(struct aegis_record *record, struct decision *decision, struct task_struct *task,
-				      struct file *exe)
+static __always_inline void fill_text(struct aegis_record *record, struct dentry *dentry, struct vfsmount *mnt,
+				      struct task_struct *task, struct file *exe)
 {
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct path root = {}, image = {};
+	struct place top = {};
 
+	bpf_core_read(&root, sizeof(root), &fs->root);
+	top.dentry = root.dentry;
+	top.mount = mount_of(root.mnt);
 	record->text_len = 0;
-	if (decision->dentry)
-		write_path(record, decision->dentry, decision->mnt, fs);
+	if (dentry)
+		write_path(record, dentry, mnt, &top);
 	record->path_len = record->text_len;
-	if (exe)
-		write_path(record, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt), fs);
+	if (exe) {
+		bpf_core_read(&image, sizeof(image), &exe->f_path);
+		write_path(record, image.dentry, image.mnt, &top);
+	}
 	record->exe_len = record->text_len - record->path_len;
 	write_cgroup(record, task_cgroup(task));
 	record->cgroup_len = record->text_len - record->path_len - record->exe_len;
-}
-
-/* Sends a record; false where the ring is full. */
-static __noinline bool send_record(struct decision *decision)
-{
-	struct task_struct *task = caller_task();
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	struct aegis_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
-
-	if (!record)
-		return false;
-	fill_head(record, decision, task, exe);
-	fill_text(record, decision, task, exe);
-	bpf_ringbuf_submit(record, 0);
-	return true;
 }
 
 static __always_inline void count_rule(struct aegis_flow_key *flow)
@@ -231,62 +236,34 @@ static __always_inline void count_rule(struct aegis_flow_key *flow)
 }
 
 /*
- * Counts the decision in its flow; returns whether it deserves a record of its own. A record carries the flow's
+ * Counts a decision in its flow; returns whether it deserves a record of its own. A record carries the flow's
  * total, so a race that sends two, or a full ring that loses one, costs no count: the next one tells.
  */
-static __always_inline bool count_flow(struct decision *decision)
+static __always_inline bool count_flow(struct aegis_flow_key *key)
 {
-	struct aegis_flow *flow = bpf_map_lookup_elem(&flows, &decision->flow);
+	struct aegis_flow *flow = bpf_map_lookup_elem(&flows, key);
+	__u64 now = bpf_ktime_get_boot_ns();
 
 	if (!flow) {
 		struct aegis_flow fresh = {};
 
-		bpf_map_update_elem(&flows, &decision->flow, &fresh, BPF_NOEXIST);
-		flow = bpf_map_lookup_elem(&flows, &decision->flow);
+		bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST);
+		flow = bpf_map_lookup_elem(&flows, key);
 		if (!flow) {
 			count(AEGIS_UNTRACKED_FLOW);
-			decision->total = 0;
+			count_rule(key);
 			return true;
 		}
 	}
 	__sync_fetch_and_add(&flow->total, 1);
-	decision->total = flow->total;
-	if (flow->recorded_ns && decision->now - flow->recorded_ns < control.coalesce_ns)
+	if (flow->recorded_ns && now - flow->recorded_ns < control.coalesce_ns)
 		return false;
-	flow->recorded_ns = decision->now;
+	flow->recorded_ns = now;
 	flow->pid = bpf_get_current_pid_tgid() >> 32;
 	flow->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(flow->comm, sizeof(flow->comm));
 	return true;
 }
-
-/*
- * Copies the decision onto itself through a helper, so that the verifier forgets what it knows of the values: else it
- * follows what comes next once for each combination of them.
- */
-static __always_inline void forget(struct decision *decision)
-{
-	bpf_probe_read_kernel(decision, sizeof(*decision), decision);
-}
-
-static __always_inline void count_decision(struct decision *decision, __u32 signal)
-{
-	if (signal)
-		bpf_send_signal(signal);
-	count(decision->ret ? AEGIS_DENIED : AEGIS_AUDITED);
-	count_rule(&decision->flow);
-}
-
-static __always_inline void describe_file(struct decision *decision, struct inode *inode)
-{
-	decision->flow.file.ino = BPF_CORE_READ(inode, i_ino);
-	decision->flow.file.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	decision->flow.file.gen = BPF_CORE_READ(inode, i_generation);
-	decision->flow.cgroup = BPF_CORE_READ(task_cgroup(caller_task()), kn, id);
-	decision->now = bpf_ktime_get_boot_ns();
-}
-
-#define HOW_BOUND 0x8000u /* not a decision: another file stands at the rule's place */
 
 /* How an operation came to be judged, packed: it fits the five arguments of a function that is verified alone. */
 static __always_inline __u64 how(__u32 ops, __u32 backend, __u32 flags, __u32 live)
@@ -294,54 +271,124 @@ static __always_inline __u64 how(__u32 ops, __u32 backend, __u32 flags, __u32 li
 	return ops | backend << 8 | flags << 16 | (__u64)live << 32;
 }
 
-/*
- * Counts, reports and signals what a verdict stands for; 1 where the operation is refused. Pointers travel as
- * numbers, and mnt may be 0.
- */
-__u64 act(__u64 inode, __u64 dentry, __u64 mnt, __u64 verdict, __u64 how)
-{
-	__u32 ops = how & 0xff, backend = how >> 8 & 0xff, live = how >> 32, index = verdict;
-	bool refuse = verdict_action(verdict) == AEGIS_DENY;
-	struct decision decision = {};
-	void *set_rules = rules_of(live);
-	struct aegis_rule *rule = NULL;
-	bool bound;
+#define HOW_BOUND 0x8000u /* not a decision: another file stands at the rule's place */
 
-	if (backend == AEGIS_BACKEND_FENTRY || backend == AEGIS_BACKEND_TRACEPOINT)
-		refuse = false;
-	if (live & AEGIS_LIVE_EMERGENCY && bpf_ktime_get_boot_ns() < control.emergency_until_ns)
-		refuse = false;
-	if (set_rules)
-		rule = bpf_map_lookup_elem(set_rules, &index);
-	if (!rule)
+/* The rule of a verdict in the set of a live word. */
+static __always_inline struct aegis_rule *rule_of(__u64 verdict, __u32 live)
+{
+	void *set_rules = rules_of(live);
+	__u32 index = verdict;
+
+	return set_rules ? bpf_map_lookup_elem(set_rules, &index) : NULL;
+}
+
+/* Whether a verdict refuses: not where nothing can be refused, nor during an emergency stop. */
+static __always_inline bool refuses(__u64 verdict, __u32 backend, __u32 live)
+{
+	if (verdict_action(verdict) != AEGIS_DENY || backend == AEGIS_BACKEND_FENTRY ||
+	    backend == AEGIS_BACKEND_TRACEPOINT)
+		return false;
+	return !(live & AEGIS_LIVE_EMERGENCY) || bpf_ktime_get_boot_ns() >= control.emergency_until_ns;
+}
+
+static __always_inline void fill_flow(struct aegis_flow_key *flow, __u64 ino, __u64 tail, struct aegis_rule *rule,
+				      __u32 ops, bool refuse)
+{
+	flow->file.ino = ino;
+	flow->file.dev = tail >> 32;
+	flow->file.gen = tail;
+	flow->cgroup = caller_cgroup_id();
+	flow->rule = rule->number;
+	flow->op = first_op(ops & rule->ops);
+	flow->action = refuse ? AEGIS_DENY : AEGIS_AUDIT;
+}
+
+/* What act() answers. */
+#define ACT_REFUSE 1u /* the operation is refused */
+#define ACT_SEND 2u   /* the decision gets a record: send() follows */
+
+/* Counts and signals what a verdict on the file ino:tail stands for. */
+__u64 act(__u64 ino, __u64 tail, __u64 verdict, __u64 how)
+{
+	__u32 ops = how & 0xff, backend = how >> 8 & 0xff, live = how >> 32;
+	struct aegis_rule *rule = rule_of(verdict, live);
+	bool refuse = refuses(verdict, backend, live);
+	__u64 *counted = counters_here();
+	struct aegis_flow_key flow = {};
+
+	if (!rule || !counted)
 		return refuse;
 	if (rule->flags & AEGIS_RULE_CANARY) {
-		count(AEGIS_CANARY_SEEN);
+		__sync_fetch_and_add(&counted[AEGIS_CANARY_SEEN], 1);
 		return refuse;
 	}
-	decision.type = AEGIS_RECORD_TYPE_DECISION;
-	decision.backend = backend;
-	decision.flags = how >> 16 & ~HOW_BOUND;
-	decision.flow.rule = rule->number;
-	decision.flow.op = first_op(ops & rule->ops);
-	decision.flow.action = refuse ? AEGIS_DENY : AEGIS_AUDIT;
-	decision.ret = refuse ? -EPERM : 0;
-	decision.generation = control.sets[live & AEGIS_LIVE_SET].generation;
-	decision.dentry = (void *)dentry;
-	decision.mnt = (void *)mnt;
-	describe_file(&decision, (void *)inode);
-	bound = how & HOW_BOUND << 16;
-	if (bound)
-		decision.type = AEGIS_RECORD_TYPE_BOUND;
+	fill_flow(&flow, ino, tail, rule, ops, refuse);
+	if (refuse && rule->signal)
+		bpf_send_signal(rule->signal);
+	if (refuse)
+		__sync_fetch_and_add(&counted[AEGIS_DENIED], 1);
 	else
-		count_decision(&decision, refuse ? rule->signal : 0);
-	count(AEGIS_EMITTED);
-	forget(&decision);
-	if (decision.type == AEGIS_RECORD_TYPE_BOUND || count_flow(&decision))
-		count(send_record(&decision) ? AEGIS_DELIVERED : AEGIS_DROPPED_RING_FULL);
-	else
-		count(AEGIS_COALESCED);
-	return decision.ret != 0;
+		__sync_fetch_and_add(&counted[AEGIS_AUDITED], 1);
+	__sync_fetch_and_add(&counted[AEGIS_EMITTED], 1);
+	if (count_flow(&flow))
+		return refuse | ACT_SEND;
+	__sync_fetch_and_add(&counted[AEGIS_COALESCED], 1);
+	return refuse;
+}
+
+/*
+ * The agent looks at the ring many times a second, so a decision does not pay for waking it, and a flood cannot keep
+ * it awake. It is woken when there is something to follow, and when the ring fills.
+ */
+static __always_inline __u64 wakeup(__u8 type)
+{
+	if (type == AEGIS_RECORD_TYPE_BOUND || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > RING_BYTES / 4)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* Sends a record; pointers travel as numbers, and mnt may be 0. */
+__u64 send(__u64 inode_address, __u64 dentry, __u64 mnt, __u64 verdict, __u64 how)
+{
+	__u32 ops = how & 0xff, backend = how >> 8 & 0xff, live = how >> 32;
+	struct aegis_rule *rule = rule_of(verdict, live);
+	struct inode *inode = (void *)inode_address;
+	struct task_struct *task = caller_task();
+	struct aegis_flow_key flow_key = {};
+	bool refuse = refuses(verdict, backend, live);
+	struct aegis_record *record;
+	struct aegis_flow *flow;
+	struct file *exe;
+
+	if (!rule)
+		return 0;
+	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	if (!record) {
+		count(AEGIS_DROPPED_RING_FULL);
+		return 0;
+	}
+	fill_flow(&flow_key, BPF_CORE_READ(inode, i_ino),
+		  identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation)), rule, ops, refuse);
+	flow = bpf_map_lookup_elem(&flows, &flow_key);
+	record->total = flow ? flow->total : 0;
+	record->version = AEGIS_SCHEMA;
+	record->type = how & HOW_BOUND << 16 ? AEGIS_RECORD_TYPE_BOUND : AEGIS_RECORD_TYPE_DECISION;
+	record->op = flow_key.op;
+	record->action = flow_key.action;
+	record->backend = backend;
+	record->flags = how >> 16 & 0x7fff;
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->generation = control.sets[live & AEGIS_LIVE_SET].generation;
+	record->file = flow_key.file;
+	record->cgroup = flow_key.cgroup;
+	record->rule = flow_key.rule;
+	record->ret = refuse ? -EPERM : 0;
+	exe = BPF_CORE_READ(task, mm, exe_file);
+	fill_caller(record, task, exe);
+	fill_text(record, (void *)dentry, (void *)mnt, task, exe);
+	bpf_ringbuf_submit(record, wakeup(record->type));
+	count(AEGIS_DELIVERED);
+	return 0;
 }
 
 #endif

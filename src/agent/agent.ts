@@ -87,7 +87,7 @@ export class Agent {
     const { control } = this.#parts.up.state;
     let swept = performance.now();
     while (!this.#stopped) {
-      const ready = await this.#ring.wait(SWEEP_MS);
+      const ready = await this.#ring.wait(LOOK_MS);
       this.#drain();
       if (this.#bound.length > 0 || this.engine.mustFollow) this.follow();
       const now = performance.now();
@@ -250,6 +250,8 @@ export class Agent {
   }
 }
 
+/** How often the ring is looked at: the kernel side wakes the agent only when there is something to follow. */
+const LOOK_MS = 50;
 const SWEEP_MS = 1000;
 const BATCH_MS = 3;
 /** Names kept for stats; the oldest go first. */

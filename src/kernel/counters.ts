@@ -16,12 +16,9 @@ export type Counters = Readonly<Record<CounterName, bigint>>;
 
 /** Reads all global counters. */
 export function readCounters({ counters }: Maps): Counters {
-  const key = new Uint8Array(4);
-  const value = new Uint8Array(counters.userValueSize);
+  const value = counters.lookup(new Uint8Array(4)) ?? new Uint8Array(counters.userValueSize);
   const entries = Object.entries(COUNTER).filter(([name]) => name !== "COUNTERS").map(([name, index]) => {
-    viewOf(key).setUint32(0, index, true);
-    counters.lookupInto(key, value);
-    return [name, sumPerCpu(value, counters.valueSize)];
+    return [name, sumPerCpu(value, counters.valueSize, index * 8)];
   });
   return Object.fromEntries(entries) as Counters;
 }
@@ -35,17 +32,27 @@ export interface RuleCount {
   readonly count: bigint;
 }
 
-/** Decisions by rule, operation and action. */
-export function readRuleCounts({ rule_counts: map }: Maps): RuleCount[] {
-  return [...map.entries()].map(([key, value]) => {
+/**
+ * Decisions by rule, operation and action: those that flows count, and those for which there was no flow. A flow that
+ * is read twice or missed while it comes or goes would show; nothing removes flows.
+ */
+export function readRuleCounts(maps: Maps): RuleCount[] {
+  const counts = new Map<string, RuleCount>();
+  const add = (rule: number, op: number, action: number, count: bigint) => {
+    const key = `${rule}:${op}:${action}`;
+    counts.set(key, { rule, op, action, count: (counts.get(key)?.count ?? 0n) + count });
+  };
+  for (const { rule, op, action, total } of readFlows(maps)) add(rule, op, action, total);
+  for (const [key, value] of maps.rule_counts.entries()) {
     const view = viewOf(key);
-    return {
-      rule: view.getUint32(RULE_KEY.rule, true),
-      op: view.getUint8(RULE_KEY.op),
-      action: view.getUint8(RULE_KEY.action),
-      count: sumPerCpu(value, map.valueSize),
-    };
-  });
+    add(
+      view.getUint32(RULE_KEY.rule, true),
+      view.getUint8(RULE_KEY.op),
+      view.getUint8(RULE_KEY.action),
+      sumPerCpu(value, maps.rule_counts.valueSize),
+    );
+  }
+  return [...counts.values()];
 }
 
 /** A stream of equal decisions. */

@@ -132,7 +132,9 @@ export interface PolicySet {
 /** Bits of the live word that a set with an entry of this kind needs. */
 export function liveBitsOf(kind: number): number {
   if (kind === KIND.DIR) return AEGIS.LIVE_SUBTREES;
-  return hasMask(kind) ? AEGIS.LIVE_CALLERS : 0;
+  if (kind === KIND.CGROUP || kind === KIND.CGROUP_LEAF) return AEGIS.LIVE_CGROUPS;
+  if (kind === KIND.EXE || kind === KIND.EXE_LEAF) return AEGIS.LIVE_EXES;
+  return kind === KIND.UID ? AEGIS.LIVE_UIDS : 0;
 }
 
 /** Notes what the filters must let through for an entry. */
