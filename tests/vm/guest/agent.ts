@@ -117,19 +117,31 @@ export class Agent {
   }
 
   /**
-   * Asks `health --json` until the answer is yes: an emulated machine at its limit does not answer within the second
-   * that health waits.
+   * Asks `health --json` until it says yes: an emulated machine at its limit does not answer within the second that
+   * health waits.
    *
-   * @throws {Failure} with the last answer when it is not yes within 30 seconds
+   * @param within Milliseconds to go on asking
+   * @returns the last answer
+   */
+  // deno-lint-ignore no-explicit-any -- as for json()
+  async asked(within: number, ...options: string[]): Promise<{ code: number; health: any }> {
+    const end = Date.now() + within;
+    for (;;) {
+      const { code, stdout } = await this.run("health", "--json", ...options);
+      if (code === 0 || Date.now() > end) return { code, health: JSON.parse(stdout) };
+    }
+  }
+
+  /**
+   * Waits for `health --json` to say yes, for at most half a minute.
+   *
+   * @throws {Failure} with the last answer
    */
   // deno-lint-ignore no-explicit-any -- as for json()
   async health(...options: string[]): Promise<any> {
-    const end = Date.now() + 30_000;
-    while (Date.now() < end) {
-      const { code, stdout } = await this.run("health", "--json", ...options);
-      if (code === 0) return JSON.parse(stdout);
-    }
-    return await this.json(0, "health", "--json", ...options);
+    const { code, health } = await this.asked(30_000, ...options);
+    if (code !== 0) throw new Failure(`health ${options.join(" ")}: exit ${code}: ${JSON.stringify(health)}`);
+    return health;
   }
 
   /**

@@ -26,6 +26,9 @@ export interface Event {
   readonly [key: string]: unknown;
 }
 
+/** The actions of events that stand for decisions; others tell of the rules themselves. */
+const DECISIONS = ["deny", "audit"];
+
 /** The events of one agent. */
 export class EventLog {
   #seen: Event[] = [];
@@ -47,10 +50,10 @@ export class EventLog {
   }
 
   /**
-   * Waits until the events of a rule stand for at least `decisions` decisions.
+   * Waits until the events of a rule stand for at least `decisions` decisions. Other events of it are left out.
    *
    * @param within Milliseconds to wait; default 8,000
-   * @returns all of the rule's events
+   * @returns all of the rule's decisions
    * @throws {Failure} when they do not come
    */
   async of(rule: string, decisions = 1, within = 8000): Promise<Event[]> {
@@ -70,7 +73,7 @@ export class EventLog {
   }
 
   #of(rule: string): Event[] {
-    return this.#seen.filter((event) => event.rule === rule);
+    return this.#seen.filter((event) => event.rule === rule && DECISIONS.includes(event.action));
   }
 
   #read(): void {
