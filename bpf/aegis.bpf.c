@@ -205,17 +205,31 @@ int tp_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 /*
  * Tells the agent what the kernel takes a file for: it opens the file with O_PATH and runs this with the
  * descriptor (BPF_PROG_TEST_RUN), so nothing is attached and no other process pays. stat's own numbers would not
- * do: btrfs and overlayfs show other devices there, and no generation.
+ * do: btrfs and overlayfs show other devices there, and no generation. With levels, the second argument, it tells
+ * the directory so many dentries above the file, as rules of subtrees see it: beyond the root of a bind mount, where
+ * no path leads. There is no answer above the file system's root.
  */
 SEC("raw_tp")
 int tell_identity(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct file *file = file_of(ctx->args[0]);
+	__u64 levels = ctx->args[1];
+	struct dentry *dentry;
 	struct inode *inode;
+	__u64 i;
 
 	if (!file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
+	dentry = BPF_CORE_READ(file, f_path.dentry);
+	for (i = 0; i < WALK_LEVELS && i < levels; i++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+		if (parent == dentry)
+			return 0;
+		dentry = parent;
+		inode = BPF_CORE_READ(dentry, d_inode);
+	}
 	state.told.id.ino = BPF_CORE_READ(inode, i_ino);
 	state.told.id.dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	state.told.id.gen = BPF_CORE_READ(inode, i_generation);

@@ -16,11 +16,19 @@ import { cgroupById } from "../policy/cgroups.ts";
 import type { Pins } from "../kernel/pins.ts";
 import type { Mode } from "../policy/model.ts";
 import { targetText } from "../policy/resolve.ts";
-import type { ApplyRequest, ApplyResult, HealthReport, PolicyView, StatsReport } from "./api.ts";
+import type {
+  ApplyRequest,
+  ApplyResult,
+  ExplainReport,
+  HealthReport,
+  PolicyView,
+  StatsReport,
+} from "./api.ts";
 import { healthOf } from "./health.ts";
 import type { Locations } from "./locations.ts";
 import { type ApplyOptions, PolicyEngine } from "./policy_engine.ts";
 import type { PolicyStore } from "./policy_store.ts";
+import { explain, type ExplainQuestion } from "./explain.ts";
 import { Refusal } from "./refusal.ts";
 import { opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
@@ -182,6 +190,18 @@ export class Agent {
       cgroupPath: (id) => this.#cgroupPaths.get(id),
       filePath: (identity) => this.#filePaths.get(identity),
     }, by);
+  }
+
+  /**
+   * What the set in force says of an operation on a path by a caller.
+   *
+   * @throws {Refusal} 2 if it cannot be told.
+   */
+  explain(question: ExplainQuestion): ExplainReport {
+    // The kernel side would settle this at the next open.
+    if (this.engine.mustFollow) this.follow();
+    const { up, mode } = this.#parts;
+    return explain({ state: up.state, engine: this.engine, mode }, question);
   }
 
   /**

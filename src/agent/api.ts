@@ -6,6 +6,7 @@
  *     GET  /v1/policy/source             → the policy in force, byte for byte (application/yaml)
  *     POST /v1/policy/apply ApplyRequest → ApplyResult
  *     GET  /v1/stats?by=rule|cgroup|inode|path → StatsReport
+ *     GET  /v1/explain?path=P[&op=O][&cgroup=C][&uid=U][&exe=E] → ExplainReport
  *
  * Every refusal is an ApiErrorBody with a status of 400 to 599.
  *
@@ -137,6 +138,68 @@ export interface StatsRow {
 
 /** How stats can be broken down. */
 export const STATS_KEYS = ["rule", "cgroup", "inode", "path"] as const;
+
+/** A rule that names the file that was asked about, and what it says. */
+export interface ExplainedRule {
+  readonly id: string;
+  /** Its line in the policy; null where the policy in force is not the agent's, or the rule is not in it. */
+  readonly line: number | null;
+  /** The target that names the file, as the policy has it; null for a file that came to be covered later. */
+  readonly target: { readonly text: string; readonly line: number } | null;
+  /** `place`: a file that comes to stand there will be covered. */
+  readonly by: "file" | "inode" | "subtree" | "place";
+  /** Of a rule that would deny or report: what it says; `nothing` where something is in the way. */
+  readonly says: "deny" | "audit" | "nothing";
+  /** Whether this is the rule that decides. */
+  readonly decides: boolean;
+  /** Why, in one line each. */
+  readonly why: readonly string[];
+}
+
+/** What would turn the decision; all steps together. */
+export interface ExplainedChange {
+  readonly to: "allow" | "deny";
+  readonly steps: readonly string[];
+}
+
+/** `explain --json`: what the set in force says of an operation on a path by a caller. */
+export interface ExplainReport {
+  readonly decision: "deny" | "audit" | "allow";
+  readonly op: string;
+  /** As it was asked for. */
+  readonly path: string;
+  readonly file: {
+    /** `missing`: nothing stands there; the report is about a file that is created there. */
+    readonly state: "there" | "missing";
+    /** The path with symbolic links resolved. */
+    readonly path: string;
+    /** `MAJOR:MINOR:INO:GENERATION`. */
+    readonly identity?: string;
+    /** How many names it has. */
+    readonly links?: number;
+  };
+  readonly caller: {
+    readonly cgroup: { readonly path: string; readonly id?: string };
+    readonly uid: number;
+    readonly exe: { readonly path: string; readonly identity: string } | null;
+  };
+  /** The rule that decides, null where none does. */
+  readonly rule: ExplainedRule | null;
+  /** Which condition decided, in a few words. */
+  readonly condition: string;
+  /** Why a denial is only reported, and what else to know. */
+  readonly notes: readonly string[];
+  /** Every rule that names the file, in the order in which the kernel asks them. */
+  readonly rules: readonly ExplainedRule[];
+  readonly change: ExplainedChange | null;
+  readonly backend: Backend;
+  readonly policy: {
+    readonly name: string;
+    readonly serial: number;
+    readonly file: string | null;
+    readonly generation: number;
+  };
+}
 
 /** Why a request was refused. */
 export interface ApiErrorBody {

@@ -5,6 +5,7 @@
  */
 import { type ApiErrorBody, type ApplyRequest, STATS_KEYS, type StatsReport } from "./api.ts";
 import type { Agent } from "./agent.ts";
+import type { ExplainQuestion } from "./explain.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Largest request in bytes: the largest policy as base64, and a little. */
@@ -32,6 +33,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
       headers: { "content-type": "application/yaml" },
     }),
   "GET /v1/stats": (agent, _request, url) => Response.json(agent.stats(statsKey(url.searchParams.get("by")))),
+  "GET /v1/explain": (agent, _request, url) => Response.json(agent.explain(question(url.searchParams))),
   "POST /v1/policy/apply": async (agent, request) =>
     Response.json(agent.apply(applyRequest(await readJson(request)))),
 };
@@ -96,6 +98,16 @@ function statsKey(by: string | null): StatsReport["by"] {
   if (key === undefined) throw new Refusal(2, `Expected by to be one of ${STATS_KEYS.join(", ")}, got ${by}`);
   return key;
 }
+
+function question(parameters: URLSearchParams): ExplainQuestion {
+  const unknown = [...parameters.keys()].find((key) => !QUESTION_KEYS.includes(key));
+  if (unknown !== undefined) throw new Refusal(2, `Expected ${QUESTION_KEYS.join(", ")}, got ${unknown}`);
+  const { path, ...rest } = Object.fromEntries(parameters);
+  if (path === undefined) throw new Refusal(2, "Expected path");
+  return { path, ...rest };
+}
+
+const QUESTION_KEYS: readonly string[] = ["path", "op", "cgroup", "uid", "exe"];
 
 function removeStale(path: string): void {
   try {

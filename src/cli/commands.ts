@@ -7,6 +7,7 @@ import { addCompletions } from "./completions.ts";
 import type { Context } from "./context.ts";
 import type { Parent } from "./definition.ts";
 import { addDetach } from "./detach.ts";
+import { addExplain } from "./explain.ts";
 import { addHealth } from "./health_command.ts";
 import { addMan } from "./man.ts";
 import { addPolicy } from "./policy.ts";
@@ -19,6 +20,7 @@ export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] =
   addHealth,
   addPolicy,
   addStats,
+  addExplain,
   addDetach,
   addCompletions,
   addMan,

@@ -22,7 +22,7 @@ export interface Known {
 export class Identities {
   readonly #teller: LoadedProgram;
   readonly #control: Control;
-  readonly #context = new Uint8Array(8);
+  readonly #context = new Uint8Array(16);
   readonly #contextView = new DataView(this.#context.buffer);
 
   /** `teller` is the program `tell_identity`, `control` the state that it answers in. */
@@ -54,12 +54,24 @@ export class Identities {
    * @throws {SystemError} if the kernel does not run the program.
    */
   ofHandle(handle: FileDescriptor): Known {
+    const known = this.above(handle, 0);
+    if (known === undefined) throw new SystemError(ENODATA, "tell_identity", `fd ${handle.fd}`);
+    return known;
+  }
+
+  /**
+   * The directory so many names above an open file, as the kernel's walk from the file to its file system's root meets
+   * it: mounts do not count. Undefined above that root.
+   *
+   * @param levels 0 is the file itself, at most 128.
+   */
+  above(handle: FileDescriptor, levels: number): Known | undefined {
     const before = this.#control.told().seen;
     this.#contextView.setBigUint64(0, BigInt(handle.fd), true);
+    this.#contextView.setBigUint64(8, BigInt(levels), true);
     this.#teller.run(this.#context);
     const { identity, mode, links, seen } = this.#control.told();
-    if (seen === before) throw new SystemError(ENODATA, "tell_identity", `fd ${handle.fd}`);
-    return { identity, mode, links };
+    return seen === before ? undefined : { identity, mode, links };
   }
 }
 

@@ -147,6 +147,11 @@ export function admit(
   else if (kind === KIND.PLACE) admitted.places.add(a);
 }
 
+/** Hooks of which an operation, by its number, is decided by one or more; none for those that opening decides. */
+export function hooksOfOperation(op: number): readonly Hook[] {
+  return HOOKS_OF_OPERATIONS.find(([operation]) => operation === op)?.[1] ?? [];
+}
+
 /** Which hooks rules need: for their operations, for their places, and for files that leave subtrees. */
 function hooksOf(rules: readonly KernelRule[], kinds: ReadonlySet<number>): Hook[] {
   const needed = new Set<Hook>();
