@@ -74,13 +74,13 @@ export interface Verdict {
 /** What the rules of a set say of an operation by a caller. */
 export function decide(view: SetView, subject: Subject, op: number, caller: Caller): Verdict {
   const memberships = membershipsOf(view, caller);
-  const mask = view.live & AEGIS.LIVE_CALLERS ? maskOf(memberships) : 0n;
+  const mask = memberships.reduce((sum, membership) => sum | membership.mask, 0n);
   const judged = matchesOf(view, subject).map((match) => ({ ...match, ...judge(match.rule, op, mask) }));
   const deciding = judged.find(({ says }) => says === "deny") ?? judged.find(({ says }) => says === "audit");
   return { judged, deciding, memberships };
 }
 
-/** Everything that a caller is a member of, by why. */
+/** Everything that a caller is a member of, by why, as far as the set asks. */
 export function membershipsOf(view: SetView, caller: Caller): Membership[] {
   const { uid, exe, cgroups, missing = [] } = caller;
   const found: Membership[] = [{ by: "uid", mask: maskAt(view, KIND.UID, BigInt(uid)) }];
@@ -91,7 +91,7 @@ export function membershipsOf(view: SetView, caller: Caller): Membership[] {
   });
   const last = cgroups.at(-1);
   if (last !== undefined) found.push(...futureMemberships(view, last, cgroups.length, missing));
-  return found.filter(({ mask }) => mask !== 0n);
+  return found.filter(({ by, mask }) => mask !== 0n && (view.live & LIVE_BIT[by]) !== 0);
 }
 
 /** What a rule says of an operation by a caller who is a member of `mask`. */
@@ -116,15 +116,18 @@ export function isOpening(op: number): boolean {
   return op === OP.READ || op === OP.WRITE || op === OP.EXEC;
 }
 
+/** The bit of the live word that makes the kernel side look at what a caller is by this. */
+const LIVE_BIT: Readonly<Record<Membership["by"], number>> = {
+  uid: AEGIS.LIVE_UIDS,
+  exe: AEGIS.LIVE_EXES,
+  cgroup: AEGIS.LIVE_CGROUPS,
+};
+
 /** `CGROUP_LEVELS` in bpf/decide.h. */
 const CGROUP_LEVELS = 32;
 
 function maskAt(view: SetView, kind: number, a: bigint, b = 0n): bigint {
   return view.entries(kind, a, b)[0]?.mask ?? 0n;
-}
-
-function maskOf(memberships: readonly Membership[]): bigint {
-  return memberships.reduce((mask, membership) => mask | membership.mask, 0n);
 }
 
 /** What cgroups will be members of when they are made: `bind_cgroup` in bpf/places.h. */

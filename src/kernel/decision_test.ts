@@ -116,6 +116,13 @@ Deno.test("decide() looks no deeper for cgroups than the set names them", () => 
   equal(decide(set, THERE, OP.READ, inCgroup(WEB_CGROUP)).deciding, undefined);
 });
 
+Deno.test("decide() looks at no more of the caller than the live word says", () => {
+  const set = { ...view([rule({ exceptScopes: TRUSTED })], [fileEntry(SECRET, 0), ...CALLERS]) };
+  const caller = { ...ANYBODY, uid: 33, exe: SSHD };
+  equal(decide({ ...set, live: AEGIS.LIVE_CGROUPS }, THERE, OP.READ, caller).deciding?.says, "deny");
+  equal(decide({ ...set, live: AEGIS.LIVE_EXES }, THERE, OP.READ, caller).deciding, undefined);
+});
+
 Deno.test("decide() tells what will cover a file that is not there", () => {
   const entries = [
     placeEntry(FOLDER, 5),
@@ -153,6 +160,12 @@ Deno.test("decide() comes to what the kernel side's loop comes to, for every mix
 
 Deno.test("judge() lets a rule without scopes apply to everybody", () => {
   deepEqual(judge(rule(), OP.READ, 0n), { says: "deny", unmet: [] });
+});
+
+Deno.test("decide() takes an inode of any generation for an entry without one", () => {
+  const set = view([rule()], [inodeEntry(SECRET, 0)]);
+  equal(set.entries(KIND.FILE, SECRET.ino, identityTail(SECRET)).length, 0);
+  equal(decide(set, THERE, OP.READ, ANYBODY).deciding?.by, "inode");
 });
 
 /** `judge()` and `stronger()` of bpf/decide.h, for callers that are members of nothing. */
@@ -193,15 +206,9 @@ function rule(changes: Partial<KernelRule> = {}): KernelRule {
 
 function view(rules: readonly KernelRule[], entries: readonly SetEntry[]): SetView {
   return {
-    live: AEGIS.LIVE_CALLERS | AEGIS.LIVE_SUBTREES,
+    live: AEGIS.LIVE_CGROUPS | AEGIS.LIVE_EXES | AEGIS.LIVE_UIDS | AEGIS.LIVE_SUBTREES,
     cgroupDepth: 32,
     entries: (kind, a, b) => entries.filter((entry) => entry.kind === kind && entry.a === a && entry.b === b),
     rule: (index) => rules[index],
   };
 }
-
-Deno.test("decide() takes an inode of any generation for an entry without one", () => {
-  const set = view([rule()], [inodeEntry(SECRET, 0)]);
-  equal(set.entries(KIND.FILE, SECRET.ino, identityTail(SECRET)).length, 0);
-  equal(decide(set, THERE, OP.READ, ANYBODY).deciding?.by, "inode");
-});
