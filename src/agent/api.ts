@@ -177,6 +177,8 @@ export interface ExplainReport {
     readonly identity?: string;
     /** How many names it has. */
     readonly links?: number;
+    /** The file in a layer, for one on an overlay. */
+    readonly behind?: { readonly path: string; readonly identity: string };
   };
   readonly caller: {
     readonly cgroup: { readonly path: string; readonly id?: string };

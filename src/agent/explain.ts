@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { decide, type Judged } from "../kernel/decision.ts";
+import { decide, type Judged, type Subject } from "../kernel/decision.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { LiveSetView } from "../kernel/set_view.ts";
 import type { KernelState } from "../kernel/state.ts";
@@ -42,7 +42,8 @@ export interface ExplainContext {
 export function explain({ state, engine, mode }: ExplainContext, question: ExplainQuestion): ExplainReport {
   const op = operation(question.op);
   const number = OPERATIONS.indexOf(op);
-  const { subject, file } = findSubject(state.identities, question.path, op);
+  const { subject: found, file, notes } = findSubject(state.identities, question.path, op);
+  const subject = seenBy(state, found);
   const { caller, shown, cgroupMissing } = findCaller(state.identities, cgroupRoot(), question);
   using view = new LiveSetView(state);
   const verdict = decide(view, subject, number, caller);
@@ -68,9 +69,7 @@ export function explain({ state, engine, mode }: ExplainContext, question: Expla
     notes: [
       ...(obstacles.unseen ? [obstacles.unseen.note] : []),
       ...(deciding?.says === "deny" ? obstacles.reported.map(({ note }) => note) : []),
-      ...(file.state === "missing"
-        ? ["nothing stands there: this is about a file that is created there"]
-        : []),
+      ...notes,
       ...(cgroupMissing ? [`there is no cgroup ${shown.cgroup.path} now: judged as if it were made`] : []),
       ...(current === undefined ? ["the set in force is not of a policy that this agent has read"] : []),
     ],
@@ -84,6 +83,13 @@ export function explain({ state, engine, mode }: ExplainContext, question: Expla
       generation: Number(info.generation),
     },
   };
+}
+
+/** The tracepoints look at what was opened; only the hooks are run again for the file behind it. */
+function seenBy({ backend }: KernelState, subject: Subject): Subject {
+  if (backend !== "tracepoint") return subject;
+  const { behind: _, ...merged } = subject;
+  return merged;
 }
 
 function operation(text = "read"): Operation {

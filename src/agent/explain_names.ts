@@ -74,6 +74,9 @@ export class ExplainNames {
     if (judged.rule.flags & AEGIS.RULE_CANARY) {
       return "is the file that health opens to prove that denials work";
     }
+    if (judged.behind) {
+      return `covers the file behind this one, in a layer of the overlay: ${text ?? ""}`.replace(/: $/, "");
+    }
     switch (judged.by) {
       case "file":
         return text === undefined
@@ -132,18 +135,20 @@ export class ExplainNames {
     }
   }
 
-  #findTarget({ by, level, ...judged }: Judged): ResolvedTarget | undefined {
+  #findTarget(judged: Judged): ResolvedTarget | undefined {
     const { current, subject, file } = this.#sources;
-    const id = this.idOf({ by, ...judged });
+    const { by, level } = judged;
+    const named = judged.behind ? subject.behind : subject.file;
+    const id = this.idOf(judged);
     const targets = current?.resolution.targets.filter(({ rule }) => rule.id === id) ?? [];
     switch (by) {
       case "file":
         return targets.find(({ target, identity }) =>
-          !("subtree" in target && target.subtree) && same(identity, subject.file)
+          !("subtree" in target && target.subtree) && same(identity, named)
         );
       case "inode":
         return targets.find(({ target }) =>
-          !("path" in target) && target.generation === undefined && target.ino === subject.file?.ino
+          !("path" in target) && target.generation === undefined && target.ino === named?.ino
         );
       case "subtree": {
         const directory = level === undefined || level < 0 ? undefined : subject.above[level];

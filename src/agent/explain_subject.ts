@@ -11,14 +11,15 @@ import { cgroupAt, cgroupById, type FoundCgroup } from "../policy/cgroups.ts";
 import type { Operation } from "../policy/operations.ts";
 import { parseCgroup } from "../policy/syntax.ts";
 import type { ExplainReport } from "./api.ts";
+import { fileBehind } from "./explain_overlay.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A file, or the place for one. */
 export interface FoundSubject {
   readonly subject: Subject;
   readonly file: ExplainReport["file"];
-  /** Whether it is a directory. */
-  readonly directory: boolean;
+  /** What else to know about it. */
+  readonly notes: readonly string[];
 }
 
 /** A caller, and how to name it. */
@@ -49,15 +50,27 @@ export function findSubject(identities: Identities, path: string, op: Operation)
     using handle = openIfThere(() => openPath(path, { follow: !OF_NAMES.includes(op) }));
     if (handle === undefined) return missingSubject(identities, path);
     const known = identities.ofHandle(handle);
+    const resolved = pathOf(handle);
+    const behind = fileBehind(identities, handle, resolved);
+    const layered = typeof behind === "object" ? behind : undefined;
     return {
-      subject: { file: known.identity, above: above(identities, handle) },
+      subject: {
+        file: known.identity,
+        above: above(identities, handle),
+        ...(layered ? { behind: layered.known.identity } : {}),
+      },
       file: {
         state: "there",
-        path: pathOf(handle),
+        path: resolved,
         identity: identityText(known.identity),
         links: known.links,
+        ...(layered
+          ? { behind: { path: layered.path, identity: identityText(layered.known.identity) } }
+          : {}),
       },
-      directory: isDirectory(known),
+      notes: behind === "unknown"
+        ? ["the file is on an overlay whose layers are not reached: rules on the file behind it count too"]
+        : [],
     };
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
@@ -134,7 +147,7 @@ function missingSubject(identities: Identities, asked: string): FoundSubject {
       return {
         subject: { above: [known.identity, ...above(identities, handle)], missing },
         file: { state: "missing", path: `${here === "/" ? "" : here}/${missing.join("/")}` },
-        directory: false,
+        notes: ["nothing stands there: this is about a file that is created there"],
       };
     }
     const target = linkTarget(path);

@@ -172,6 +172,26 @@ Deno.test("explain() sees subtrees above the root of a bind mount", async () => 
   }
 });
 
+Deno.test("explain() sees a rule on a lower file through an overlay", async () => {
+  await using host = await Host.with(
+    ["lower/key", "upper/nothing", "work/nothing", "merged/nothing"],
+    (root) => `rules:\n  - {id: lower, paths: [${root}/lower/key]}\n`,
+  );
+  Deno.removeSync(`${host.root}/work/nothing`);
+  const [lower, upper, work] = ["lower", "upper", "work"].map((name) => `${host.root}/${name}`);
+  const merged = `${host.root}/merged`;
+  mount("overlay", merged, "overlay", 0, `lowerdir=${lower},upperdir=${upper},workdir=${work}`);
+  try {
+    const report = host.askEnforcing("merged/key");
+    deepEqual([report.decision, report.rule?.id], ["deny", "lower"]);
+    equal(report.file.behind?.path, `${lower}/key`);
+    match(report.rule?.why[0] ?? "", /behind this one.*lower\/key/);
+    equal(host.ask("merged/key").decision, "allow");
+  } finally {
+    unmount(merged, { detach: true });
+  }
+});
+
 Deno.test("explain() says when the backend does not see an operation", async () => {
   await using host = await Host.with(
     ["file"],

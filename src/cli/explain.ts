@@ -62,6 +62,7 @@ export function explainText(
   const paint = { deny: style.bad, audit: style.doubtful, allow: style.good }[decision];
   const lines = [`${paint(decision)}: ${summary(report)}`, ...notes.map((note) => `  ${printable(note)}`)];
   lines.push("", `file: ${printable(file.path)} ${file.identity ?? "(not there)"}`);
+  if (file.behind) lines.push(`behind it: ${printable(file.behind.path)} ${file.behind.identity}`);
   if (names) lines.push(...namesLines(names, file.links ?? 1));
   if (rules.length === 0) lines.push("rules that name it: none");
   for (const rule of rules) lines.push(...ruleLines(rule));

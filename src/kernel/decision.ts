@@ -32,6 +32,8 @@ export interface Subject {
   readonly file?: Identity;
   /** Directories above it, nearest first, up to the root of its file system. */
   readonly above: readonly Identity[];
+  /** The file in a layer, where `file` is on an overlay: the hooks run for both. */
+  readonly behind?: Identity;
   /** Names below the first of `above` that are not there yet, the file's own last. */
   readonly missing?: readonly string[];
 }
@@ -46,6 +48,8 @@ export interface Match {
   readonly rule: KernelRule;
   /** For a subtree: position in `above`; -1 for a directory that is not there yet. */
   readonly level?: number;
+  /** Whether it names the file behind one on an overlay. */
+  readonly behind?: boolean;
 }
 
 /** What keeps a rule from an operation. Exceptions and exemptions carry the caller's bits that do. */
@@ -152,21 +156,27 @@ function futureMemberships(
   return found;
 }
 
-function matchesOf(view: SetView, { file, above, missing = [] }: Subject): Match[] {
+function matchesOf(view: SetView, { file, behind, above, missing = [] }: Subject): Match[] {
   const found: Match[] = [];
-  if (file) {
-    const tail = identityTail(file);
-    add(found, view, "file", view.entries(KIND.FILE, file.ino, tail));
-    add(found, view, "inode", view.entries(KIND.INODE, file.ino, tail >> 32n << 32n));
-  } else {
-    addPlaces(found, view, above[0], missing);
-  }
+  if (file) addFile(found, view, file);
+  else addPlaces(found, view, above[0], missing);
   if (view.live & AEGIS.LIVE_SUBTREES) {
     above.forEach(({ ino, ...rest }, level) =>
       add(found, view, "subtree", view.entries(KIND.DIR, ino, identityTail(rest)), level)
     );
   }
+  if (behind) {
+    const layered: Match[] = [];
+    addFile(layered, view, behind);
+    found.push(...layered.map((match) => ({ ...match, behind: true })));
+  }
   return found;
+}
+
+function addFile(found: Match[], view: SetView, file: Identity): void {
+  const tail = identityTail(file);
+  add(found, view, "file", view.entries(KIND.FILE, file.ino, tail));
+  add(found, view, "inode", view.entries(KIND.INODE, file.ino, tail >> 32n << 32n));
 }
 
 /** Rules that will name what comes to stand at names that are not there: `bind_at` in bpf/places.h. */
