@@ -52,16 +52,6 @@ static __always_inline int answer(bool refuse)
 	return 0;
 }
 
-/* A typed pointer as a number, which is all that functions verified on their own take. */
-static __always_inline __u64 address_of(const void *pointer)
-{
-	const void *copy = pointer;
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &copy);
-	return address;
-}
-
 static __always_inline int open_slow(struct file *file, __u32 backend)
 {
 	__u32 ops = open_ops(file->f_flags, file->f_mode), live = live_word();
@@ -79,9 +69,13 @@ static __always_inline int open_slow(struct file *file, __u32 backend)
 		return 0;
 	as = how(ops, backend, 0, live);
 	acted = act(ino, tail, verdict, as);
-	if (acted & ACT_SEND)
-		send((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
-		     (__u64)BPF_CORE_READ(file, f_path.mnt), verdict, as);
+	if (acted & ACT_SEND) {
+		if (HAS_TYPED_TASK)
+			send_typed(file, verdict, as);
+		else
+			send((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
+			     (__u64)BPF_CORE_READ(file, f_path.mnt), verdict, as);
+	}
 	return answer(acted & ACT_REFUSE);
 }
 

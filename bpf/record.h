@@ -265,6 +265,16 @@ static __always_inline bool count_flow(struct aegis_flow_key *key)
 	return true;
 }
 
+/* A typed pointer as a number, which is all that functions verified on their own take. */
+static __always_inline __u64 address_of(const void *pointer)
+{
+	const void *copy = pointer;
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &copy);
+	return address;
+}
+
 /* How an operation came to be judged, packed: it fits the five arguments of a function that is verified alone. */
 static __always_inline __u64 how(__u32 ops, __u32 backend, __u32 flags, __u32 live)
 {
@@ -347,17 +357,47 @@ static __always_inline __u64 wakeup(__u8 type)
 	return BPF_RB_NO_WAKEUP;
 }
 
+/* Fills in what a verdict on the file ino:tail says. */
+static __always_inline void fill_verdict(struct aegis_record *record, __u64 ino, __u64 tail, struct aegis_rule *rule,
+					 __u64 verdict, __u64 how)
+{
+	__u32 ops = how & 0xff, backend = how >> 8 & 0xff, live = how >> 32;
+	bool refuse = refuses(verdict, backend, live);
+	struct aegis_flow_key key = {};
+	struct aegis_flow *flow;
+
+	fill_flow(&key, ino, tail, rule, ops, refuse);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	record->total = flow ? flow->total : 0;
+	record->version = AEGIS_SCHEMA;
+	record->type = how & HOW_BOUND << 16 ? AEGIS_RECORD_TYPE_BOUND : AEGIS_RECORD_TYPE_DECISION;
+	record->op = key.op;
+	record->action = key.action;
+	record->backend = backend;
+	record->flags = how >> 16 & 0x7fff;
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->generation = control.sets[live & AEGIS_LIVE_SET].generation;
+	record->file = key.file;
+	record->cgroup = key.cgroup;
+	record->rule = key.rule;
+	record->ret = refuse ? -EPERM : 0;
+	record->text_len = 0;
+}
+
+static __always_inline void submit_record(struct aegis_record *record)
+{
+	bpf_ringbuf_submit(record, wakeup(record->type));
+	count(AEGIS_DELIVERED);
+}
+
 /* Sends a record; pointers travel as numbers, and mnt may be 0. */
 __u64 send(__u64 inode_address, __u64 dentry, __u64 mnt, __u64 verdict, __u64 how)
 {
-	__u32 ops = how & 0xff, backend = how >> 8 & 0xff, live = how >> 32;
-	struct aegis_rule *rule = rule_of(verdict, live);
 	struct inode *inode = (void *)inode_address;
+	__u64 tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+	struct aegis_rule *rule = rule_of(verdict, how >> 32);
 	struct task_struct *task = caller_task();
-	struct aegis_flow_key flow_key = {};
-	bool refuse = refuses(verdict, backend, live);
 	struct aegis_record *record;
-	struct aegis_flow *flow;
 	struct file *exe;
 
 	if (!rule)
@@ -367,27 +407,94 @@ __u64 send(__u64 inode_address, __u64 dentry, __u64 mnt, __u64 verdict, __u64 ho
 		count(AEGIS_DROPPED_RING_FULL);
 		return 0;
 	}
-	fill_flow(&flow_key, BPF_CORE_READ(inode, i_ino),
-		  identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation)), rule, ops, refuse);
-	flow = bpf_map_lookup_elem(&flows, &flow_key);
-	record->total = flow ? flow->total : 0;
-	record->version = AEGIS_SCHEMA;
-	record->type = how & HOW_BOUND << 16 ? AEGIS_RECORD_TYPE_BOUND : AEGIS_RECORD_TYPE_DECISION;
-	record->op = flow_key.op;
-	record->action = flow_key.action;
-	record->backend = backend;
-	record->flags = how >> 16 & 0x7fff;
-	record->time_ns = bpf_ktime_get_boot_ns();
-	record->generation = control.sets[live & AEGIS_LIVE_SET].generation;
-	record->file = flow_key.file;
-	record->cgroup = flow_key.cgroup;
-	record->rule = flow_key.rule;
-	record->ret = refuse ? -EPERM : 0;
+	fill_verdict(record, BPF_CORE_READ(inode, i_ino), tail, rule, verdict, how);
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	fill_caller(record, task, exe);
 	fill_text(record, (void *)dentry, (void *)mnt, task, exe);
-	bpf_ringbuf_submit(record, wakeup(record->type));
-	count(AEGIS_DELIVERED);
+	submit_record(record);
+	return 0;
+}
+
+/* write_path() through typed pointers, at less than half the cost; beyond the mount it goes on untyped. */
+static __noinline int write_path_typed(struct aegis_record *record, struct dentry *dentry, struct vfsmount *mnt,
+				       struct fs_struct *fs)
+{
+	struct dentry *root = mnt->mnt_root, *top = fs->root.dentry;
+	struct vfsmount *top_mnt = fs->root.mnt;
+	int i;
+
+	for (i = 0; i < PATH_NAMES; i++) {
+		struct dentry *parent = dentry->d_parent;
+
+		if (dentry == top && mnt == top_mnt)
+			return 0;
+		if (dentry == root) {
+			struct mount *mount = mount_of((void *)address_of(mnt)), *above;
+			struct place limit = { (void *)address_of(top), mount_of((void *)address_of(top_mnt)), NULL };
+
+			above = BPF_CORE_READ(mount, mnt_parent);
+			if (above == mount)
+				return 0;
+			return write_path(record, BPF_CORE_READ(mount, mnt_mountpoint),
+					  (void *)above + bpf_core_field_offset(struct mount, mnt), &limit);
+		}
+		if (!write_name(record, dentry->d_name.name, dentry->d_name.len))
+			break;
+		if (parent == dentry)
+			return 0;
+		dentry = parent;
+	}
+	record->flags |= AEGIS_TEXT_TRUNCATED;
+	return 0;
+}
+
+/* send() for the open path, where pointers are typed; only where HAS_TYPED_TASK. */
+static __noinline int send_typed(struct file *file, __u64 verdict, __u64 how)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 ids = bpf_get_current_pid_tgid(), owner = bpf_get_current_uid_gid();
+	struct inode *inode = file->f_inode;
+	struct aegis_rule *rule = rule_of(verdict, how >> 32);
+	struct aegis_record *record;
+	struct mm_struct *mm;
+
+	if (!rule)
+		return 0;
+	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	if (!record) {
+		count(AEGIS_DROPPED_RING_FULL);
+		return 0;
+	}
+	fill_verdict(record, inode->i_ino, identity_tail(inode->i_sb->s_dev, inode->i_generation), rule, verdict, how);
+	record->pid = ids >> 32;
+	record->tid = ids;
+	record->uid = owner;
+	record->gid = owner >> 32;
+	bpf_get_current_comm(record->comm, sizeof(record->comm));
+	record->start_ns = task->group_leader->start_boottime;
+	record->ppid = task->real_parent->tgid;
+	record->exe.ino = 0;
+	record->exe.dev = 0;
+	record->exe.gen = 0;
+	write_path_typed(record, file->f_path.dentry, file->f_path.mnt, task->fs);
+	record->path_len = record->text_len;
+	mm = task->mm;
+	if (mm) {
+		struct file *exe = mm->exe_file;
+
+		if (exe) {
+			struct inode *image = exe->f_inode;
+
+			record->exe.ino = image->i_ino;
+			record->exe.dev = image->i_sb->s_dev;
+			record->exe.gen = image->i_generation;
+			write_path_typed(record, exe->f_path.dentry, exe->f_path.mnt, task->fs);
+		}
+	}
+	record->exe_len = record->text_len - record->path_len;
+	write_cgroup(record, (void *)address_of(task->cgroups->dfl_cgrp));
+	record->cgroup_len = record->text_len - record->path_len - record->exe_len;
+	submit_record(record);
 	return 0;
 }
 
