@@ -93,11 +93,8 @@ function nearestExisting(path: string): string {
   }
 }
 
+/** The kernel escapes blanks and backslashes, and leaves the bytes of all other characters. */
 function unescapeOctal(text: string): string {
   if (!text.includes("\\")) return text;
-  const bytes = text.replace(
-    /\\([0-7]{3})/g,
-    (_, digits: string) => String.fromCharCode(parseInt(digits, 8)),
-  );
-  return new TextDecoder().decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

@@ -1,0 +1,48 @@
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { BpfObject } from "../../ffi/object.ts";
+import "../../ffi/test_support.ts";
+import { loadAsset } from "./assets.ts";
+import {
+  backendNumber,
+  backendOfNumber,
+  BACKENDS,
+  canEnforce,
+  hookOfProgram,
+  hookProgram,
+  HOOKS,
+  OPTIONAL_HOOKS,
+  programsOf,
+} from "./backend.ts";
+
+Deno.test("backendOfNumber() gives back the backend of each number, and nothing for others", () => {
+  deepStrictEqual(BACKENDS.map((backend) => backendOfNumber(backendNumber(backend))), [...BACKENDS]);
+  deepStrictEqual([backendOfNumber(0), backendOfNumber(99)], [undefined, undefined]);
+});
+
+Deno.test("canEnforce() holds for the first two backends only", () => {
+  deepStrictEqual(BACKENDS.map(canEnforce), [true, true, false, false]);
+});
+
+Deno.test("programsOf() and hookProgram() name programs that the object has", () => {
+  using object = BpfObject.open(loadAsset("aegis.bpf.o"), "aegis");
+  const names = new Set(object.programs().map(({ name }) => name));
+  for (const backend of BACKENDS) {
+    for (const program of programsOf(backend)) {
+      ok(names.has(program), program);
+      strictEqual(hookOfProgram(program), undefined, program);
+    }
+    for (const hook of HOOKS) {
+      const program = hookProgram(backend, hook);
+      if (program === undefined) {
+        strictEqual(backend, "tracepoint", hook);
+        continue;
+      }
+      ok(names.has(program), program);
+      strictEqual(hookOfProgram(program), hook);
+    }
+  }
+});
+
+Deno.test("OPTIONAL_HOOKS are hooks", () => {
+  ok(OPTIONAL_HOOKS.every((hook) => HOOKS.includes(hook)));
+});
