@@ -43,7 +43,6 @@ const executions: readonly Route[] = [
     },
     words: (f) => ["exec", f],
     op,
-    named: true,
   },
   { name: "a copy in memory is a read", make, words: (f) => ["memfd-exec", f], named: true },
   { name: "mapped for execution is a read", make, words: (f) => ["mmap-exec", f], named: true },
@@ -53,6 +52,23 @@ const executions: readonly Route[] = [
 export const exec: Case[] = [
   ...routes("exec", executions),
   ...category("exec", [
+    {
+      // By the time that the call returns, the kernel holds the interpreter and no longer the script.
+      name: "a script, by its interpreter's read of it",
+      phases: ["tracepoint"],
+      prepare: (t) => {
+        for (const name of ["secret", "control"]) {
+          Deno.chmodSync(t.file(`${t.dir()}/${name}`, "#!/bin/sh\n:\n"), 0o755);
+        }
+        t.deny(`${t.dir()}/secret`);
+      },
+      run: async (t) => {
+        const words = ["control", "secret"].map((name) => ["exec", `${t.dir()}/${name}`]);
+        equal(t.act.all(words).join(), "ok,ok", "the results");
+        const events = await t.events.of(t.ruleId(), 1);
+        equal(events.map(({ op, action }) => `${action} ${op}`).join(), "audit read", "the events");
+      },
+    },
     {
       name: "a script whose interpreter is denied",
       prepare: (t) => {
