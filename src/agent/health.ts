@@ -34,6 +34,7 @@ export function healthOf(context: HealthContext): HealthReport {
     linksCheck(state),
     canaryCheck(state, canary, posture),
     generationCheck(state, engine),
+    heartbeatCheck(state),
     accountingCheck(state),
     skippedCheck(state),
   ];
@@ -118,6 +119,14 @@ function generationCheck({ control }: KernelState, engine: PolicyEngine): Health
       : `the kernel decides by generation ${inKernel.generation}, the agent's is ${expected?.generation}`,
   };
 }
+
+/** The heart beats once a second, from the loop that also takes the records. */
+function heartbeatCheck({ control }: KernelState): HealthCheck {
+  const ageS = Number((bootTimeNs() - control.heartbeatNs) / 1_000_000n) / 1000;
+  return { name: "heartbeat", ok: ageS < STALE_S, detail: `${ageS.toFixed(1)} s ago` };
+}
+
+const STALE_S = 10;
 
 /** Counting is not one step in the kernel: a difference counts only if it is there each time. */
 function accountingCheck({ maps }: KernelState): HealthCheck {

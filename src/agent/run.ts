@@ -4,13 +4,12 @@
  * @module
  */
 import { raiseMemlockLimit, SystemError } from "../../ffi/libc.ts";
-import { useLibbpf } from "../../ffi/library.ts";
-import { AssetMissingError, loadAsset } from "../kernel/assets.ts";
 import { type Backend, BACKENDS, canEnforce } from "../kernel/backend.ts";
 import { bringUp, type BroughtUp, NoBackendError, SchemaError } from "../kernel/bring_up.ts";
 import { ensureCanary } from "../kernel/canary.ts";
 import { BpffsError, ensureBpffs } from "../kernel/host.ts";
 import { Pins } from "../kernel/pins.ts";
+import { useShippedLibbpf } from "../kernel/shipped_libbpf.ts";
 import type { Mode } from "../policy/model.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
 import { parsePolicy } from "../policy/parse.ts";
@@ -223,15 +222,6 @@ async function serveUntilSignal(
     Deno.removeSignalListener("SIGHUP", reload);
     abort.abort();
     await Promise.all([server.finished, following]);
-  }
-}
-
-function useShippedLibbpf(): void {
-  try {
-    useLibbpf({ bytes: loadAsset("libbpf.so") });
-  } catch (error) {
-    // This build has none: the system's is used.
-    if (!(error instanceof AssetMissingError)) throw error;
   }
 }
 

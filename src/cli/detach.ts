@@ -41,7 +41,7 @@ async function detach(places: Locations): Promise<string> {
     import("../agent/instance_lock.ts"),
     import("../agent/refusal.ts"),
     import("../kernel/pins.ts"),
-    import("./shipped_libbpf.ts"),
+    import("../kernel/shipped_libbpf.ts"),
   ]);
   try {
     // Held until the end: an agent that starts meanwhile would be left with half of its pins.

@@ -9,7 +9,7 @@ import { SystemError } from "../../ffi/errno.ts";
 import type { Backend } from "../kernel/backend.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import { Pins } from "../kernel/pins.ts";
-import { useShippedLibbpf } from "./shipped_libbpf.ts";
+import { useShippedLibbpf } from "../kernel/shipped_libbpf.ts";
 
 /** What is pinned, as far as this version can read it. */
 export type Pinned =

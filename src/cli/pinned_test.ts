@@ -3,7 +3,7 @@ import { mount, unmount } from "../../ffi/libc.ts";
 import { libbpf } from "../../ffi/library.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import { readPinned } from "./pinned.ts";
-import { useShippedLibbpf } from "./shipped_libbpf.ts";
+import { useShippedLibbpf } from "../kernel/shipped_libbpf.ts";
 import { TestHost } from "./test_support.ts";
 
 // Opened within a test it would count as a leak of that test.

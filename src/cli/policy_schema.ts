@@ -1,5 +1,5 @@
 /**
- * `aegisbpf policy schema`: the policy format as JSON Schema.
+ * `aegisbpf policy schema`: the formats of policies and of events as JSON Schema.
  *
  * @module
  */
@@ -12,10 +12,16 @@ export function addPolicySchema(parent: Parent, context: Context): void {
   const command = parent.command("schema")
     .summary("print the policy format as JSON Schema")
     .description("Prints the policy format as JSON Schema (draft 2020-12), for editors.")
+    .option("--events", "the format of events instead")
     .option("--json", "accepted as everywhere; the schema is JSON in any case")
-    .action(async () => {
-      const { policyJsonSchema } = await import("../policy/schema.ts");
-      context.output.out(jsonText(policyJsonSchema()));
+    .action(async ({ events }) => {
+      const schema = events
+        ? (await import("../events/schema.ts")).eventJsonSchema()
+        : (await import("../policy/schema.ts")).policyJsonSchema();
+      context.output.out(jsonText(schema));
     });
-  withExamples(command, [["aegisbpf policy schema >aegisbpf-policy.json", "for an editor's YAML support"]]);
+  withExamples(command, [["aegisbpf policy schema >aegisbpf-policy.json", "for an editor's YAML support"], [
+    "aegisbpf policy schema --events",
+    "what each line of `run --events` holds",
+  ]]);
 }

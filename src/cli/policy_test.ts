@@ -204,6 +204,12 @@ Deno.test("policy show ends with 1 when no policy is in force", async () => {
   equal(host.err, "aegisbpf: No policy is in force\n");
 });
 
+Deno.test("policy schema --events prints the schema of events", async () => {
+  using host = new TestHost();
+  equal(await host.run("policy schema --events"), 0);
+  equal(JSON.parse(host.out).title, "aegisbpf event, version 1");
+});
+
 Deno.test("policy schema prints JSON Schema", async () => {
   using host = new TestHost();
   equal(await host.run("policy schema"), 0);

@@ -4,9 +4,12 @@
  * @module
  */
 import { useLibbpf } from "../../ffi/library.ts";
-import { AssetMissingError, loadAsset } from "../kernel/assets.ts";
+import { AssetMissingError, loadAsset } from "./assets.ts";
 
-/** Call it before the first use of libbpf; a second call does nothing. In a build without its own, the system's library stays in use. */
+/**
+ * Call it before the first use of libbpf; a second call does nothing. In a build without its own, the system's library
+ * stays in use.
+ */
 export function useShippedLibbpf(): void {
   if (isChosen) return;
   isChosen = true;
