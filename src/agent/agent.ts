@@ -138,6 +138,8 @@ export class Agent {
   follow(): void {
     const bound = this.#bound.splice(0);
     const changed = this.engine.follow();
+    // A set that had no more room was made anew, under another generation.
+    this.#rememberSets();
     const told = new Set(bound.map(({ file }) => identityText(file)));
     for (const record of bound) this.#reporter.rebound(record, this.engine.pathOf(record.file));
     for (const { identity, target, rule } of changed) {

@@ -21,17 +21,20 @@ export function writeBackendNote(places: Pick<Locations, "run">, note: BackendNo
 
 /** Why better backends than this one were not taken; empty where there is no note of it. */
 export function readBackendNote(places: Pick<Locations, "run">, backend: Backend): readonly Rejection[] {
-  let note: Partial<BackendNote>;
+  let note: unknown;
   try {
     note = JSON.parse(Deno.readTextFileSync(pathOf(places)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return [];
     throw error;
   }
-  if (note.backend !== backend || !Array.isArray(note.rejected)) return [];
-  return note.rejected.filter(({ backend, reason }) =>
-    BACKENDS.includes(backend) && typeof reason === "string"
-  );
+  const { backend: noted, rejected } = (note ?? {}) as Record<keyof BackendNote, unknown>;
+  return noted === backend && Array.isArray(rejected) ? rejected.filter(isRejection) : [];
+}
+
+function isRejection(value: unknown): value is Rejection {
+  const { backend, reason } = (value ?? {}) as Record<keyof Rejection, unknown>;
+  return BACKENDS.some((name) => name === backend) && typeof reason === "string";
 }
 
 function pathOf({ run }: Pick<Locations, "run">): string {

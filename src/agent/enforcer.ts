@@ -7,10 +7,11 @@
 import { SystemError } from "../../ffi/libc.ts";
 import { BpfLoadError } from "../../ffi/load_error.ts";
 import { type Hook, hookOfProgram, hookProgram, HOOKS } from "../kernel/backend.ts";
+import { readCounters } from "../kernel/counters.ts";
 import { LiveSet } from "../kernel/live_set.ts";
 import type { Pins } from "../kernel/pins.ts";
 import type { PolicySet } from "../kernel/set_builder.ts";
-import { fillIdleSet, type PolicyLabel, switchTo } from "../kernel/sets.ts";
+import { fillIdleSet, type PolicyLabel, ROOM_TO_LEARN, switchTo } from "../kernel/sets.ts";
 import { attachHooks, type KernelState } from "../kernel/state.ts";
 import { identityText } from "../kernel/packed.ts";
 import type { ResolvedPolicy, ResolvedTarget } from "../policy/resolve.ts";
@@ -30,6 +31,8 @@ export class Enforcer {
   readonly #pins: Pins;
   #live: LiveSet | undefined;
   #resolved: ResolvedPolicy | undefined;
+  /** What the kernel side had added to sets by itself when this one came into force. */
+  #learntBefore = 0n;
 
   constructor(state: KernelState, pins: Pins) {
     this.#state = state;
@@ -57,6 +60,7 @@ export class Enforcer {
     this.#live?.[Symbol.dispose]();
     this.#live = live;
     this.#resolved = resolved;
+    this.#learntBefore = readCounters(this.#state.maps).LEARNT;
     this.#drop(set.hooks);
     const { generation, appliedNs } = this.#state.control.setInfo(index);
     return { generation, appliedNs, missingHooks };
@@ -72,10 +76,17 @@ export class Enforcer {
     if (live === undefined || resolved === undefined) return [];
     const { control, identities } = this.#state;
     const moved = control.moved;
-    const before = resolved.targets.map(textOf);
+    const before = resolved.targets;
     resolved.resolve(identities, live);
     if (moved !== 0) control.settleMoved(moved);
-    return resolved.targets.filter((target, index) => textOf(target) !== before[index]);
+    return changedTargets(before, resolved.targets);
+  }
+
+  /** Whether files that came to stand at the policy's places have used up half of the set's room. */
+  get isWorn(): boolean {
+    if (this.#live === undefined) return false;
+    const learnt = Number(readCounters(this.#state.maps).LEARNT - this.#learntBefore);
+    return learnt + this.#live.added >= ROOM_TO_LEARN / 2;
   }
 
   /** Whether the kernel side waits for the agent to look. */
@@ -104,6 +115,15 @@ export class Enforcer {
     });
     this.#pins.dropLinks(this.#state, obsolete);
   }
+}
+
+/** Those targets at which something else stands than before. */
+export function changedTargets(
+  before: readonly ResolvedTarget[],
+  now: readonly ResolvedTarget[],
+): ResolvedTarget[] {
+  const texts = before.map(textOf);
+  return now.filter((target, index) => textOf(target) !== texts[index]);
 }
 
 function textOf({ identity }: ResolvedTarget): string {

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { SystemError } from "../../ffi/libc.ts";
+import type { BpfLink } from "../../ffi/link.ts";
 import { programInfo } from "../../ffi/program.ts";
 import { bootTimeNs } from "../../ffi/clock.ts";
 import { canEnforce } from "../kernel/backend.ts";
@@ -81,13 +83,7 @@ function postureReasons({ state, engine, rejected }: HealthContext, posture: Pos
 }
 
 function linksCheck({ links, backend }: KernelState): HealthCheck {
-  const detached = [...links].filter(([, link]) => {
-    try {
-      return link.info().programId === 0;
-    } catch {
-      return true;
-    }
-  }).map(([name]) => name);
+  const detached = [...links].filter(([, link]) => programOf(link) === undefined).map(([name]) => name);
   return {
     name: "links",
     ok: detached.length === 0,
@@ -95,6 +91,16 @@ function linksCheck({ links, backend }: KernelState): HealthCheck {
       ? `${links.size} attached by ${backend}`
       : `not attached: ${detached.join(", ")}; restart the agent`,
   };
+}
+
+/** The id of the program that a link keeps attached; undefined where it keeps none. */
+function programOf(link: BpfLink): number | undefined {
+  try {
+    return link.info().programId || undefined;
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
 }
 
 function canaryCheck(state: KernelState, canary: string, posture: Posture): HealthCheck {
@@ -149,7 +155,10 @@ function accountingCheck({ maps }: KernelState): HealthCheck {
 /** A kernel that preempts a program on its CPU leaves out the same program's other runs there, and counts them. */
 function skippedCheck({ links }: KernelState): HealthCheck {
   let skipped = 0n;
-  for (const link of links.values()) skipped += programInfo({ id: link.info().programId }).recursionMisses;
+  for (const link of links.values()) {
+    const id = programOf(link);
+    if (id !== undefined) skipped += programInfo({ id }).recursionMisses;
+  }
   return {
     name: "skipped",
     ok: skipped === 0n,

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { SystemError } from "../../ffi/libc.ts";
 import { cgroupRoot } from "../kernel/host.ts";
-import { setWithCanary } from "../kernel/canary.ts";
+import { ensureCanary, setWithCanary } from "../kernel/canary.ts";
 import { type Backend, canEnforce } from "../kernel/backend.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
 import type { Pins } from "../kernel/pins.ts";
@@ -21,7 +22,7 @@ import {
   type ResolvedTarget,
   resolvePolicy,
 } from "../policy/resolve.ts";
-import { Enforcer } from "./enforcer.ts";
+import { changedTargets, Enforcer } from "./enforcer.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
@@ -127,7 +128,7 @@ export class PolicyEngine {
     this.#checkSerial(checked);
     const current = this.#current;
     if (current?.sha256 === checked.sha256) return { inForce: current, applied: false };
-    const { set, resolution } = this.#resolve(checked);
+    const { set, resolution } = this.#resolve(checked, { dryRun });
     if (dryRun) {
       return { inForce: { ...checked, resolution, generation: 0n, appliedNs: 0n }, applied: false };
     }
@@ -147,24 +148,45 @@ export class PolicyEngine {
       name: checked.policy.name,
       enforce: wantsEnforce(checked.policy),
     }, resolution);
-    const warnings = missingHooks.length === 0
-      ? checked.warnings
-      : [...checked.warnings, `${this.#context.state.backend} does not see: ${missingHooks.join(", ")}`];
+    const unseen = missingHooks.length === 0
+      ? []
+      : [`${this.#context.state.backend} does not see: ${missingHooks.join(", ")}`];
+    const warnings = [...new Set([...checked.warnings, ...unseen])];
     this.#current = { ...checked, warnings, resolution, generation, appliedNs };
   }
 
-  /** Whether the kernel side waits for {@linkcode follow}. */
+  /** Whether the kernel side waits for {@linkcode follow}, or its set has little room left. */
   get mustFollow(): boolean {
-    return this.#enforcer.mustFollow;
+    return this.#enforcer.mustFollow || this.#enforcer.isWorn;
   }
 
   /** Looks at every path again; returns the targets at which something else stands now. */
   follow(): ResolvedTarget[] {
-    return this.#enforcer.follow();
+    if (this.#enforcer.isWorn) return this.#renew();
+    try {
+      return this.#enforcer.follow();
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "E2BIG")) throw error;
+      return this.#renew();
+    }
   }
 
-  #resolve({ policy, file }: CheckedPolicy): { set: PolicySet; resolution: ResolvedPolicy } {
+  /** A set of its own anew, which holds only what stands at the policy's places now. */
+  #renew(): ResolvedTarget[] {
+    const current = this.#current;
+    if (current === undefined) return [];
+    const before = current.resolution.targets;
+    const { set, resolution } = this.#resolve(current);
+    this.#switch(current, set, resolution);
+    return changedTargets(before, resolution.targets);
+  }
+
+  #resolve(
+    { policy, file }: CheckedPolicy,
+    { dryRun = false }: ApplyOptions = {},
+  ): { set: PolicySet; resolution: ResolvedPolicy } {
     const { state, locations } = this.#context;
+    ensureCanary(locations.canary);
     const canary = state.identities.of(locations.canary);
     if (canary === undefined) throw new Error(`Expected the canary at ${locations.canary}`);
     const builder = setWithCanary(canary.identity);
@@ -172,7 +194,7 @@ export class PolicyEngine {
       const resolution = resolvePolicy(policy, builder, {
         identities: state.identities,
         cgroups: cgroupRoot(),
-        numbers: (ids) => this.numbers.of(ids),
+        numbers: (ids) => dryRun ? [] : this.numbers.of(ids),
       });
       return { set: builder.build(), resolution };
     } catch (error) {

@@ -83,8 +83,8 @@ export function rulesOf({ maps }: KernelState, index: SetIndex): BpfMap | undefi
   return maps.rules.lookupMap(new Uint8Array(Uint32Array.of(index).buffer));
 }
 
-/** Entries that the kernel side may add to a set by itself, for files that come to stand at a rule's place. */
-const ROOM_TO_LEARN = 16_384;
+/** Entries that may be added to a set in force, for files that come to stand at a rule's place. */
+export const ROOM_TO_LEARN = 16_384;
 
 function newestGeneration({ control }: KernelState): bigint {
   const [one, other] = [control.setInfo(0).generation, control.setInfo(1).generation];
