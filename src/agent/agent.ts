@@ -60,6 +60,7 @@ export class Agent {
   readonly #filePaths = new Map<string, string>();
   /** Records of files that came to stand at rules' places, until they are followed. */
   readonly #bound: KernelRecord[] = [];
+  #nextFollowAt = 0;
   #stopped = false;
 
   constructor(parts: AgentParts) {
@@ -97,7 +98,7 @@ export class Agent {
     while (!this.#stopped) {
       const ready = await this.#ring.wait(LOOK_MS);
       this.#drain();
-      if (this.#bound.length > 0 || this.engine.mustFollow) this.follow();
+      this.#followBound();
       const now = performance.now();
       if (now - swept >= SWEEP_MS) {
         swept = now;
@@ -134,10 +135,27 @@ export class Agent {
     return this.#parts.up.state.backend === "tracepoint";
   }
 
-  /** Looks at what stands at the rules' places now, and reports what changed. */
-  follow(): void {
+  /**
+   * Follows what the kernel side told: the rules at whose places files came to stand. Where directories or symbolic
+   * links did, every rule may have to be followed, which takes a share of the time at most, however often that happens.
+   */
+  #followBound(): void {
+    const rules = new Set(this.#bound.map(({ rule }) => this.engine.numbers.nameOf(rule) ?? ""));
+    if (!rules.has("") && !this.engine.mustFollow) {
+      if (rules.size > 0) this.follow(rules);
+      return;
+    }
+    const started = performance.now();
+    if (started < this.#nextFollowAt) return;
+    this.follow();
+    const now = performance.now();
+    this.#nextFollowAt = now + (now - started) * FOLLOW_PAUSE;
+  }
+
+  /** Looks at what stands at the rules' places now, or at those of some rules, and reports what changed. */
+  follow(rules?: ReadonlySet<string>): void {
     const bound = this.#bound.splice(0);
-    const changed = this.engine.follow();
+    const changed = this.engine.follow(rules);
     // A set that had no more room was made anew, under another generation.
     this.#rememberSets();
     const told = new Set(bound.map(({ file }) => identityText(file)));
@@ -275,6 +293,8 @@ export class Agent {
 /** How often the ring is looked at: the kernel side wakes the agent only when there is something to follow. */
 const LOOK_MS = 50;
 const SWEEP_MS = 1000;
+/** After following every rule, so many times as long is left to other work. */
+const FOLLOW_PAUSE = 2;
 const BATCH_MS = 3;
 /** Names kept for stats; the oldest go first. */
 const NAMES_KEPT = 65_536;

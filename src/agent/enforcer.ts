@@ -67,18 +67,22 @@ export class Enforcer {
   }
 
   /**
-   * Looks at every path again and adds what is new to the set in force.
+   * Looks at every path again, or at those of some rules, and adds what is new to the set in force.
    *
+   * @param rules Ids of rules; by default all.
    * @returns Targets at which something else stands than at the last look.
    */
-  follow(): ResolvedTarget[] {
+  follow(rules?: ReadonlySet<string>): ResolvedTarget[] {
     const [live, resolved] = [this.#live, this.#resolved];
     if (live === undefined || resolved === undefined) return [];
     const { control, identities } = this.#state;
     const moved = control.moved;
     const before = resolved.targets;
-    resolved.resolve(identities, live);
-    if (moved !== 0) control.settleMoved(moved);
+    if (rules) resolved.resolveRules(rules, identities, live);
+    else {
+      resolved.resolve(identities, live);
+      if (moved !== 0) control.settleMoved(moved);
+    }
     return changedTargets(before, resolved.targets);
   }
 

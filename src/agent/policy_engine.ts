@@ -160,11 +160,15 @@ export class PolicyEngine {
     return this.#enforcer.mustFollow || this.#enforcer.isWorn;
   }
 
-  /** Looks at every path again; returns the targets at which something else stands now. */
-  follow(): ResolvedTarget[] {
+  /**
+   * Looks at every path again, or at those of some rules, by their ids.
+   *
+   * @returns The targets at which something else stands now.
+   */
+  follow(rules?: ReadonlySet<string>): ResolvedTarget[] {
     if (this.#enforcer.isWorn) return this.#renew();
     try {
-      return this.#enforcer.follow();
+      return this.#enforcer.follow(rules);
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "E2BIG")) throw error;
       return this.#renew();

@@ -121,6 +121,19 @@ export class ResolvedPolicy implements Resolution {
     return this.#waitingCgroups;
   }
 
+  /** Looks at the paths of some rules, given by their ids, and adds what stands there to the sink. */
+  resolveRules(ids: ReadonlySet<string>, identities: Identities, sink: EntrySink): void {
+    using walker = new PlaceWalker(identities, this.#tree, sink);
+    const indices = new Map(this.#policy.rules.map((rule, position) => [rule, this.#indices[position] ?? 0]));
+    this.#targets = this.#targets.map((known): ResolvedTarget => {
+      const { rule, target } = known;
+      if (!("path" in target) || !ids.has(rule.id)) return known;
+      const kind = target.subtree ? "subtree" : "file";
+      const identity = walker.bind(target.path, { kind, rule: indices.get(rule) ?? 0 });
+      return identity ? { rule, target, identity } : { rule, target };
+    });
+  }
+
   /** Looks at every path, and adds what stands there to the sink. */
   resolve(identities: Identities, sink: EntrySink): void {
     using walker = new PlaceWalker(identities, this.#tree, sink);

@@ -23,7 +23,7 @@ const degraded = (backend: "fentry" | "tracepoint") => ({
   name: `${backend} audits and says that it cannot enforce`,
   phases: [backend],
   run: async (t: Context) => {
-    const { health } = await t.agent.asked(8000);
+    const { health } = await t.agent.asked(30_000);
     equal(health.posture, "degraded", "posture");
     equal(health.backend, backend, "backend");
     check(health.reasons.length > 0, "no reason is given");
