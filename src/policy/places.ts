@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type FileDescriptor, openAt, OpenFlags, openPath } from "../../ffi/libc.ts";
+import { type FileDescriptor, openAt, OpenFlags, openPath, SystemError } from "../../ffi/libc.ts";
 import {
   edgeEntry,
   type EntrySink,
@@ -62,6 +62,7 @@ export class PlaceWalker implements Disposable {
    * @returns What stands at the end of the path, symbolic links followed; undefined while nothing fitting does.
    */
   bind(path: string, meaning: PathMeaning): Identity | undefined {
+    if (this.#opened.size >= KEPT_OPEN) this[Symbol.dispose]();
     return this.#walk([this.#root()], namesOf(path), meaning, MAX_LINKS);
   }
 
@@ -82,7 +83,7 @@ export class PlaceWalker implements Disposable {
       const isLast = index === names.length - 1;
       const child = this.#tree.child(here.node, name);
       this.#addName(here.node, name, child, isLast ? meaning : undefined);
-      const known = here.directory && this.#identities.in(here.directory, name);
+      const known = here.directory && this.#look(here.directory, name);
       if (known && isLink(known)) {
         this.#sink.add(placeEntry(known.identity, child));
         if (isLast) this.#cover(known, meaning);
@@ -99,6 +100,10 @@ export class PlaceWalker implements Disposable {
     }
     const last = steps[steps.length - 1]?.directory;
     return last && this.#cover(this.#identities.ofHandle(last), meaning);
+  }
+
+  #look(directory: FileDescriptor, name: string): Known | undefined {
+    return ifReachable(() => this.#identities.in(directory, name));
   }
 
   #follow(
@@ -157,7 +162,8 @@ export class PlaceWalker implements Disposable {
 
   #enter(above: Step, name: string, node: number): Step {
     if (!this.#opened.has(node)) {
-      const handle = above.directory && openIfThere(() => openIn(above.directory as FileDescriptor, name));
+      const { directory } = above;
+      const handle = directory && ifReachable(() => openIfThere(() => openIn(directory, name)));
       this.#opened.set(node, handle && { handle });
     }
     return step(node, this.#opened.get(node));
@@ -167,8 +173,19 @@ export class PlaceWalker implements Disposable {
 /** The place that every path begins at; 2 is the root cgroup, see cgroups.ts. */
 const ROOT = 1;
 const FIRST = 3;
+/** Directories that are kept open from one path to the next; hosts may allow a process as few as 1024 files. */
+const KEPT_OPEN = 256;
 /** As the kernel's MAXSYMLINKS. */
 const MAX_LINKS = 40;
+const UNREACHABLE: readonly string[] = [
+  "EACCES",
+  "EIO",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "ENOTCONN",
+  "ESTALE",
+  "ETIMEDOUT",
+];
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const S_IFLNK = 0o120000;
@@ -191,6 +208,16 @@ function openIn(directory: FileDescriptor, name: string): FileDescriptor {
   return openAt(name, { flags: OpenFlags.Path | OpenFlags.NoFollow | OpenFlags.Directory, directory });
 }
 
+/** A server or FUSE process that does not answer, or not to root, has nothing there as far as can be told. */
+function ifReachable<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof SystemError && UNREACHABLE.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
 function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
@@ -209,7 +236,11 @@ function readLinkIn(directory: FileDescriptor, name: string): string | undefined
   } catch (error) {
     // It was replaced since it was looked at; the next look sees by what.
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.InvalidData) return undefined;
-    if (error instanceof Error && "code" in error && error.code === "EINVAL") return undefined;
+    if (
+      error instanceof Error && "code" in error && ["EINVAL", ...UNREACHABLE].includes(String(error.code))
+    ) {
+      return undefined;
+    }
     throw error;
   }
 }
