@@ -13,6 +13,7 @@
 #include "kernel.h"
 #include "maps.h"
 #include "decide.h"
+#include "text.h"
 #include "record.h"
 #include "places.h"
 #include "subtree.h"
