@@ -29,6 +29,7 @@ import type { Locations } from "./locations.ts";
 import { type ApplyOptions, PolicyEngine } from "./policy_engine.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { explain, type ExplainQuestion } from "./explain.ts";
+import { ProveLease } from "./prove_lease.ts";
 import { Refusal } from "./refusal.ts";
 import { opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
@@ -50,6 +51,8 @@ export interface AgentParts {
 export class Agent {
   readonly engine: PolicyEngine;
   readonly log: (line: string) => void;
+  /** Decoys' rules beside the policy, for `prove`. */
+  readonly prove: ProveLease;
   readonly #parts: AgentParts;
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
@@ -76,6 +79,11 @@ export class Agent {
     });
     this.#ring = new RingBuffer(up.state.maps.records.fd);
     this.#rememberSets();
+    this.prove = new ProveLease({
+      engine: this.engine,
+      installed: () => this.#rememberSets(),
+      log: this.log,
+    });
     this.#reporter = new Reporter({
       maps: up.state.maps,
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
@@ -169,6 +177,7 @@ export class Agent {
 
   /** Ends {@linkcode run}; what is pinned goes on. */
   stop(): void {
+    this.prove.end();
     this.#stopped = true;
     this.#ring.wake();
   }

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type ApiErrorBody, type ApplyRequest, STATS_KEYS, type StatsReport } from "./api.ts";
+import {
+  type ApiErrorBody,
+  type ApplyRequest,
+  type ProveBegin,
+  STATS_KEYS,
+  type StatsReport,
+} from "./api.ts";
 import type { Agent } from "./agent.ts";
 import type { ExplainQuestion } from "./explain.ts";
 import { Refusal } from "./refusal.ts";
@@ -36,6 +42,9 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   "GET /v1/explain": (agent, _request, url) => Response.json(agent.explain(question(url.searchParams))),
   "POST /v1/policy/apply": async (agent, request) =>
     Response.json(agent.apply(applyRequest(await readJson(request)))),
+  "POST /v1/prove/begin": async (agent, request) =>
+    Response.json(agent.prove.begin(proveRequest(await readJson(request)))),
+  "POST /v1/prove/end": (agent) => Response.json(agent.prove.end()),
 };
 
 async function respond(agent: Agent, request: Request): Promise<Response> {
@@ -90,6 +99,22 @@ function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {
   } catch {
     throw new Refusal(2, "Expected source to be base64");
   }
+}
+
+function proveRequest(value: unknown): ProveBegin {
+  const { cgroup, rule, decoys } = (value ?? {}) as Record<string, unknown>;
+  if (typeof cgroup !== "string" || typeof rule !== "string" || !Array.isArray(decoys)) {
+    throw new Refusal(2, "Expected {cgroup: path, rule: id, decoys: [{path, kind}]}");
+  }
+  for (const { path, kind } of decoys) {
+    if (typeof path !== "string" || !path.startsWith("/") || !["file", "subtree", "inode"].includes(kind)) {
+      throw new Refusal(
+        2,
+        "Expected each decoy to have an absolute path and the kind file, subtree or inode",
+      );
+    }
+  }
+  return { cgroup, rule, decoys };
 }
 
 function statsKey(by: string | null): StatsReport["by"] {

@@ -8,6 +8,9 @@ import { SystemError } from "../../ffi/libc.ts";
 import { BpfLoadError } from "../../ffi/load_error.ts";
 import { type Hook, hookOfProgram, hookProgram, HOOKS } from "../kernel/backend.ts";
 import { readCounters } from "../kernel/counters.ts";
+import type { SetIndex } from "../kernel/control.ts";
+import type { SetEntry } from "../kernel/entries.ts";
+import { coveredThings } from "../kernel/learnt.ts";
 import { LiveSet } from "../kernel/live_set.ts";
 import type { Pins } from "../kernel/pins.ts";
 import type { PolicySet } from "../kernel/set_builder.ts";
@@ -93,6 +96,18 @@ export class Enforcer {
     return learnt + this.#live.added >= ROOM_TO_LEARN / 2;
   }
 
+  /** What the first `rules` rules of the set in force cover, whether found or learnt. */
+  covered(rules: number): SetEntry[] {
+    const { control } = this.#state;
+    return coveredThings(this.#state, control.liveIndex(), rules + CANARY_RULES);
+  }
+
+  /** Adds what the set before covers by its first `rules` rules: it may have learnt more until the switch. */
+  coverAsBefore(rules: number): void {
+    const before = (this.#state.control.liveIndex() ^ 1) as SetIndex;
+    for (const entry of coveredThings(this.#state, before, rules + CANARY_RULES)) this.#live?.add(entry);
+  }
+
   /** Whether the kernel side waits for the agent to look. */
   get mustFollow(): boolean {
     return this.#state.control.moved !== 0;
@@ -129,6 +144,9 @@ export function changedTargets(
   const texts = before.map(textOf);
   return now.filter((target, index) => textOf(target) !== texts[index]);
 }
+
+/** Every set begins with the canary's. */
+const CANARY_RULES = 1;
 
 function textOf({ identity }: ResolvedTarget): string {
   return identity ? identityText(identity) : "";

@@ -8,11 +8,12 @@ import { cgroupRoot } from "../kernel/host.ts";
 import { ensureCanary, setWithCanary } from "../kernel/canary.ts";
 import { type Backend, canEnforce } from "../kernel/backend.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
+import type { SetEntry } from "../kernel/entries.ts";
 import type { Pins } from "../kernel/pins.ts";
 import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
-import type { Mode, Policy } from "../policy/model.ts";
+import type { Mode, Policy, Rule, Scope } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem, type Problem } from "../policy/problem.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
@@ -54,6 +55,12 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
   /** Applies although it would lock the host out. */
   readonly force?: boolean;
+}
+
+/** Rules beside a policy, and the scopes that they name. */
+export interface ExtraRules {
+  readonly rules: readonly Rule[];
+  readonly scopes: readonly Scope[];
 }
 
 /** What the engine works with. */
@@ -141,6 +148,34 @@ export class PolicyEngine {
     };
   }
 
+  /**
+   * Puts the policy in force anew with other rules beside it, or, without an argument, with none. They are not part of
+   * the policy: they are not kept, and {@linkcode current} does not have them.
+   *
+   * @throws {Refusal} 1 where no policy is in force, 3 or 4 as {@linkcode apply}; what was in force stays then.
+   */
+  withExtraRules({ rules, scopes }: ExtraRules = { rules: [], scopes: [] }): InForce {
+    const current = this.#current;
+    if (current === undefined) throw new Refusal(1, "No policy is in force");
+    const { policy } = current;
+    const extended = {
+      ...policy,
+      rules: [...policy.rules, ...rules],
+      scopes: [...policy.scopes, ...scopes],
+    };
+    // Files that left their places since the policy was applied are not found by looking at its paths again.
+    const covered = this.#enforcer.covered(policy.rules.length);
+    const { set, resolution } = this.#resolve({ ...current, policy: extended }, { covered });
+    this.#switch(current, set, resolution);
+    this.#enforcer.coverAsBefore(policy.rules.length);
+    return this.#current ?? current;
+  }
+
+  /** What the kernel takes a path for; undefined where nothing is there. */
+  identityOf(path: string): Identity | undefined {
+    return this.#context.state.identities.of(path)?.identity;
+  }
+
   #switch(checked: CheckedPolicy, set: PolicySet, resolution: ResolvedPolicy): void {
     const { generation, appliedNs, missingHooks } = this.#enforcer.install(set, {
       serial: BigInt(checked.policy.serial),
@@ -187,7 +222,7 @@ export class PolicyEngine {
 
   #resolve(
     { policy, file }: CheckedPolicy,
-    { dryRun = false }: ApplyOptions = {},
+    { dryRun = false, covered = [] }: { dryRun?: boolean; covered?: readonly SetEntry[] } = {},
   ): { set: PolicySet; resolution: ResolvedPolicy } {
     const { state, locations } = this.#context;
     ensureCanary(locations.canary);
@@ -200,6 +235,7 @@ export class PolicyEngine {
         cgroups: cgroupRoot(),
         numbers: (ids) => dryRun ? [] : this.numbers.of(ids),
       });
+      for (const entry of covered) builder.add(entry);
       return { set: builder.build(), resolution };
     } catch (error) {
       if (error instanceof TooManyRulesError || error instanceof PolicyTooLargeError) {

@@ -15,6 +15,8 @@ import { effectOf, type InForce } from "./policy_engine.ts";
 
 /** The policy in short. */
 export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummary {
+  // What was resolved may be more than the policy: the decoys of prove.
+  const own = new Set(policy.rules);
   return {
     name: policy.name,
     serial: policy.serial,
@@ -22,7 +24,9 @@ export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummar
     signer: null,
     rules: policy.rules.length,
     waiting:
-      resolution.targets.filter(({ target, identity }) => "path" in target && identity === undefined).length,
+      resolution.targets.filter(({ rule, target, identity }) =>
+        "path" in target && identity === undefined && own.has(rule)
+      ).length,
   };
 }
 

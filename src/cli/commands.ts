@@ -11,6 +11,7 @@ import { addExplain } from "./explain.ts";
 import { addHealth } from "./health_command.ts";
 import { addMan } from "./man.ts";
 import { addPolicy } from "./policy.ts";
+import { addProve } from "./prove.ts";
 import { addRun } from "./run.ts";
 import { addStats } from "./stats.ts";
 
@@ -21,6 +22,7 @@ export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] =
   addPolicy,
   addStats,
   addExplain,
+  addProve,
   addDetach,
   addCompletions,
   addMan,

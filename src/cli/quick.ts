@@ -18,6 +18,10 @@ export async function quickAnswer(args: readonly string[], context: Context): Pr
     context.output.out(`${VERSION}\n`);
     return ExitCode.Done;
   }
+  // What prove starts itself again with: nothing for a person, and so nothing for the help.
+  if (command === "prove-attempt" && options.length === 1) {
+    return (await import("./prove_attempt.ts")).proveAttempts(options[0] ?? "");
+  }
   const known = options.every((option) => option === "--json" || option === "--require-enforce");
   if (command !== "health" || !known) return undefined;
   const { health } = await import("./health.ts");

@@ -9,6 +9,7 @@ import { exempt } from "./exempt.ts";
 import { fallback } from "./fallback.ts";
 import { lives } from "./life.ts";
 import { names } from "./names.ts";
+import { proofs } from "./prove.ts";
 import { races } from "./races.ts";
 import { views } from "./views.ts";
 
@@ -22,6 +23,7 @@ export const catalogue: readonly Case[] = [
   ...exempt,
   ...reporting,
   ...races,
+  ...proofs,
   ...lives,
   ...fallback,
 ];
