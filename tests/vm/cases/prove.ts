@@ -1,7 +1,7 @@
 /** `aegisbpf prove`: sees every way covered where that is so, and sees when it is not. */
 
 import { BpfMap } from "../../../ffi/map.ts";
-import { type Case, category, check, type Context, equal, type Setup } from "../guest/case.ts";
+import { type Case, category, check, type Context, equal, type Setup, Skip } from "../guest/case.ts";
 
 const disruptive = true;
 /** Milliseconds for one rule on one file system. */
@@ -72,6 +72,11 @@ export const proofs: Case[] = category("prove", [
     disruptive,
     prepare: (t) => void t.deny(t.file(`${t.dir()}/secret`)),
     run: async (t) => {
+      if (t.phase === "tracepoint" && t.guest.kernel !== "host") {
+        throw new Skip(
+          "under emulation the agent looks at the rules' places less often than prove waits for",
+        );
+      }
       const report = await prove(t, 2);
       equal(report.posture, "degraded", "posture");
       equal(report.counts["not covered"], 0, "ways that are not reported although that is promised");

@@ -1,0 +1,132 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { systemCall } from "../../ffi/syscall.ts";
+import type { PolicyView, ProveBegin } from "../agent/api.ts";
+import { cgroupRoot } from "../kernel/host.ts";
+import { prove } from "./prove.ts";
+import { exitOf } from "./prove_report.ts";
+import { FakeAgent, healthReport, refusal, TestHost } from "./test_support.ts";
+
+// The library stays open until the process ends; opened within a test it would count as a leak of that test.
+systemCall("close", -1);
+
+const command = [
+  Deno.execPath(),
+  "run",
+  "--quiet",
+  "--allow-all",
+  "--no-check",
+  `${import.meta.dirname}/main.ts`,
+];
+const ignore = Deno.uid() !== 0 || cgroupRoot() === undefined || !canMakeCgroup();
+const EVERYTHING = ["read", "write", "exec", "delete", "rename", "link", "attr", "truncate"];
+
+Deno.test({
+  name: "prove() finds every promised way open when the agent says that it enforces and nothing is refused",
+  ignore,
+  fn: async () => {
+    using host = new TestHost();
+    const begun: ProveBegin[] = [];
+    await using _agent = liar(host, begun);
+    const report = await prove(host.context, undefined, command);
+    equal(exitOf(report), 1);
+    equal(report.counts.covered, 0);
+    // Each way gets through where no rule is in the way, on file, subtree and inode alike, or the machine lacks it.
+    deepEqual(
+      report.rules.flatMap(({ attempts }) => attempts.filter((one) => one.outcome === "cannot tell")),
+      [],
+    );
+    ok(report.counts["not covered"] > 150, JSON.stringify(report.counts));
+    equal(begun.length, 3);
+  },
+});
+
+Deno.test({
+  name: "prove() leaves nothing behind",
+  ignore,
+  fn: async () => {
+    using host = new TestHost();
+    const begun: ProveBegin[] = [];
+    await using _agent = liar(host, begun);
+    await prove(host.context, "file", command);
+    ok(begun[0]?.decoys[0]?.path.startsWith(`${host.root}/.aegisbpf-prove-`), begun[0]?.decoys[0]?.path);
+    deepEqual([...Deno.readDirSync(host.root)].filter(({ name }) => name.startsWith(".")), []);
+    ok(![...Deno.readDirSync(cgroupRoot() ?? "")].some(({ name }) => `/${name}` === begun[0]?.cgroup));
+  },
+});
+
+Deno.test({
+  name: "prove() cannot tell when the agent refuses to cover decoys",
+  ignore,
+  fn: async () => {
+    using host = new TestHost();
+    await using _agent = liar(host, [], refusal(2, "Another prove is running"));
+    const report = await prove(host.context, "file", command);
+    equal(exitOf(report), 2);
+    match(report.rules[0]?.attempts[0]?.detail ?? "", /Another prove is running/);
+  },
+});
+
+Deno.test("prove says which rule there is not", async () => {
+  using host = new TestHost();
+  await using _agent = liar(host, []);
+  equal(await host.run("prove --rule other"), 2);
+  match(host.err, /no rule other is in force/);
+});
+
+Deno.test("prove cannot tell without an agent", async () => {
+  using host = new TestHost();
+  equal(await host.run("prove"), 2);
+  match(host.err, /no agent is running/);
+});
+
+/** An agent that says that it enforces, takes decoys and does nothing. */
+function liar(host: TestHost, begun: ProveBegin[], answer?: Response): FakeAgent {
+  Deno.mkdirSync(`${host.root}/tree`);
+  host.file("secret", "secret");
+  return new FakeAgent(host, ({ path, body }) => {
+    if (path === "/v1/health") return healthReport();
+    if (path === "/v1/policy") return policy(host.root);
+    if (path === "/v1/prove/end") return { held: true };
+    if (answer) return answer;
+    begun.push(JSON.parse(body));
+    return { rule: "prove:file", generation: 2 };
+  });
+}
+
+function policy(root: string): PolicyView {
+  const { dev, ino } = Deno.statSync(`${root}/secret`);
+  const device = `${dev >> 8 & 0xfff}:${dev & 0xff | dev >> 12 & 0xfff00}`;
+  const rule = (id: string, target: string) => ({
+    id,
+    line: 1,
+    mode: "enforce" as const,
+    effect: "deny" as const,
+    deny: EVERYTHING,
+    in: [],
+    targets: [{ target, line: 1, state: "bound" as const }],
+  });
+  return {
+    ...(healthReport().policy ?? { name: "", serial: 1, sha256: "", signer: null, rules: 3, waiting: 0 }),
+    mode: "enforce",
+    generation: 1,
+    applied: "2026-01-01T00:00:00Z",
+    file: "policy.yaml",
+    rule_list: [
+      rule("file", `${root}/secret`),
+      rule("tree", `${root}/tree/**`),
+      rule("inode", `${device}:${ino}`),
+    ],
+    allow: { cgroups: [] },
+  };
+}
+
+function canMakeCgroup(): boolean {
+  try {
+    const folder = `${cgroupRoot()}/aegisbpf-test-${crypto.randomUUID()}`;
+    Deno.mkdirSync(folder);
+    Deno.removeSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
