@@ -76,8 +76,12 @@ async function tryAll(
   };
   let results: ProvedAttempt[] = [];
   let held = false;
+  const started = performance.now();
   const { rule } = await parts.client.post<ProveBegun>("/v1/prove/begin", begin, BOUNDS);
+  const lookMs = performance.now() - started;
   try {
+    makeAll(prepared, makeAfter);
+    if (attempts.some(({ promise }) => promise === "soon")) await pause(lookMs);
     results = await tryEach(prepared, bench, rule, parts);
   } finally {
     ({ held } = await parts.client.post<ProveEnded>("/v1/prove/end", {}, BOUNDS));
@@ -101,10 +105,6 @@ async function tryEach(
   decoyRule: string,
   { client, attempter }: ProveParts,
 ): Promise<ProvedAttempt[]> {
-  makeAll(prepared, makeAfter);
-  if (prepared.some(({ attempt }) => attempt.promise === "soon")) {
-    await new Promise((resolve) => setTimeout(resolve, SOON_MS));
-  }
   const count = async () => {
     if (effect === "deny") return 0;
     const { rows = [] } = await client.get<StatsReport>("/v1/stats?by=rule");
@@ -133,5 +133,14 @@ function untold(attempts: readonly Attempt[], detail: string): ProvedAttempt[] {
 
 /** Large policies take their time to be put into force. */
 const BOUNDS = { timeoutMs: 60_000 } as const;
-/** More than the 100 ms that are promised: the agent looks less often where a look takes long. */
-const SOON_MS = 1000;
+/**
+ * The agent looks less often than every 100 ms where a look takes long, and with the decoys it does: fifty times as
+ * long as a look passes until the next. Putting them into force takes two looks and more.
+ */
+const SOON = { leastMs: 1000, mostMs: 15_000, looks: 30 } as const;
+
+/** Gives the agent time to follow what changed. */
+async function pause(lookMs: number): Promise<void> {
+  const ms = Math.min(Math.max(SOON.leastMs, SOON.looks * lookMs), SOON.mostMs);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
