@@ -30,13 +30,23 @@ export async function openEventSink(where: string): Promise<EventSink> {
   if (where === "journal") return new JournalSink();
   if (where === "-") return new LineSink(new LineWriter(Deno.stdout));
   try {
-    const file = await Deno.open(where, { append: true, create: true, mode: 0o600 });
+    // To write only, the open of a FIFO would wait for a reader.
+    const file = await Deno.open(where, { append: true, create: true, mode: 0o600, read: isFifo(where) });
     return new LineSink(new LineWriter(file), file);
   } catch (error) {
     throw new Refusal(
       2,
       `Cannot write events to ${where}: ${error instanceof Error ? error.message : error}`,
     );
+  }
+}
+
+function isFifo(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFifo === true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

@@ -78,10 +78,10 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   const pins = new Pins(places.pins);
   const source = choosePolicy(options, places, store, pins);
   const enforce = source !== undefined && asksToEnforce(source, options);
+  const sink = await openEventSink(options.events);
   ensureCanary(places.canary);
   const up = await bringUpFor(options, { pins, places, enforce, log });
   using _state = up.state;
-  const sink = await openEventSink(options.events);
   const mode = options.mode === undefined ? {} : { mode: options.mode };
   const emit = sink.emit.bind(sink);
   const agent = new Agent({ up, pins, store, locations: places, version: VERSION, emit, log, ...mode });
