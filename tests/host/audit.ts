@@ -1,5 +1,6 @@
 /**
- * Runs those cases of tests/vm's catalogue that only watch, by the `tracepoint` backend, on this machine's own kernel, as root.
+ * Runs those cases of tests/vm's catalogue that only watch, by the `tracepoint` backend, on this machine's own kernel, as root; then
+ * the agent's life, life.ts.
  *
  *   tests/host/run [--agent PATH]
  *
@@ -27,6 +28,7 @@ try {
   for (const dir of [disk, memory]) Deno.chmodSync(dir, 0o755);
   await buildAct(disk);
   reports = await runCases();
+  reports.push(...await reportsOf("agent", [], [`${ROOT}/tests/host/life.ts`, "--agent", values.agent]));
 } finally {
   for (const dir of [disk, memory]) Deno.removeSync(dir, { recursive: true });
 }
@@ -38,27 +40,31 @@ const sum = total(reports);
 console.log(`${sum.pass} passed, ${sum.fail} failed, ${sum.skip} skipped`);
 Deno.exit(sum.fail > 0 || sum.pass === 0 ? 1 : 0);
 
+/** The catalogue's cases, with what they need to act. */
 async function runCases(): Promise<Report[]> {
   const bpffs = `${disk}/bpffs`;
   Deno.mkdirSync(bpffs);
+  return await reportsOf("host", ["sh", "-c", 'mount -t bpf bpf "$1" && shift && exec "$@"', "sh", bpffs], [
+    ...[`${ROOT}/tests/vm/guest/main.ts`, "--kernel", "host", "--agent", values.agent],
+    ...["--act", `${disk}/act`, "--nothing", `${disk}/nothing`, "--scratch", `${disk}/scratch`],
+    ...["--ext4", `${disk}/files`, "--tmpfs", `${memory}/files`],
+    ...["--phase", "tracepoint", "--backend", "tracepoint"],
+  ], { AEGISBPF_ROOT: `${disk}/root`, AEGISBPF_BPFFS: bpffs });
+}
+
+/** What a script reports that runs in a mount namespace of its own, by way of a command that prepares it. */
+async function reportsOf(
+  category: string,
+  by: readonly string[],
+  script: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Report[]> {
   const child = new Deno.Command("unshare", {
     args: [
-      ...[
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        'mount -t bpf bpf "$1" && shift && exec "$@"',
-        "sh",
-      ],
-      ...[bpffs, Deno.execPath(), "run", "--quiet", "--allow-all", "--no-check"],
-      ...[`${ROOT}/tests/vm/guest/main.ts`, "--kernel", "host", "--agent", values.agent],
-      ...["--act", `${disk}/act`, "--nothing", `${disk}/nothing`, "--scratch", `${disk}/scratch`],
-      ...["--ext4", `${disk}/files`, "--tmpfs", `${memory}/files`],
-      ...["--phase", "tracepoint", "--backend", "tracepoint"],
+      ...["--mount", "--propagation", "private", ...by],
+      ...[Deno.execPath(), "run", "--quiet", "--allow-all", "--no-check", ...script],
     ],
-    env: { AEGISBPF_ROOT: `${disk}/root`, AEGISBPF_BPFFS: bpffs },
+    env,
     signal: AbortSignal.timeout(LIMIT),
     stdin: "null",
     stdout: "piped",
@@ -68,11 +74,6 @@ async function runCases(): Promise<Report[]> {
   const found: Report[] = new TextDecoder().decode(stdout).split("\n").filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
   if (code === 0 && found.length > 0) return found;
-  const end = {
-    phase: "tracepoint",
-    backend: "tracepoint",
-    category: "host",
-    name: "runs to its end",
-  } as const;
+  const end = { phase: "tracepoint", backend: "tracepoint", category, name: "runs to its end" } as const;
   return [...found, { ...end, kernel: "host", lsm: "none", result: "fail", reason: `exit ${code}`, ms: 0 }];
 }

@@ -1,0 +1,354 @@
+/**
+ * The agent's life on this machine's own kernel: starting, being refused, dying, being adopted, taking policies. Each case has an
+ * installation of its own. audit.ts runs this in a mount namespace of its own.
+ *
+ *   deno run --allow-all tests/host/life.ts --agent PATH
+ *
+ * Prints a line of JSON for each case.
+ */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { parseArgs } from "node:util";
+import { TemporaryBpffs } from "../../ffi/test_support.ts";
+import type { Report } from "../vm/guest/runner.ts";
+
+const { values } = parseArgs({ options: { agent: { type: "string", default: "" } } });
+/** Milliseconds that anything may take; the machine may be busy. */
+const PATIENCE = 30_000;
+const text = new TextDecoder();
+
+interface Ended {
+  readonly code: number;
+  readonly err: string;
+}
+
+/** An installation with at most one agent. */
+class Host implements AsyncDisposable {
+  readonly folder = Deno.makeTempDirSync({ dir: "/var/tmp", prefix: "aegisbpf-life-" });
+  readonly bpffs = new TemporaryBpffs();
+  readonly environment: Record<string, string> = {
+    AEGISBPF_ROOT: `${this.folder}/root`,
+    AEGISBPF_BPFFS: this.bpffs.path,
+  };
+  readonly policy = `${this.folder}/policy.yaml`;
+  readonly secret = `${this.folder}/secret`;
+  #child: Deno.ChildProcess | undefined;
+  #log = "";
+  #logEnd: Promise<void> | undefined;
+
+  constructor() {
+    Deno.writeTextFileSync(this.secret, "secret");
+    this.write(1);
+  }
+
+  /** Writes a policy over one file. */
+  write(serial: number, paths: readonly string[] = [this.secret], more = "mode: audit\n"): void {
+    const rules = `rules:\n  - id: watched\n    paths: ${JSON.stringify(paths)}\n`;
+    this.writeText(`version: 1\nname: life\nserial: ${serial}\n${more}${rules}`);
+  }
+
+  writeText(policy: string): void {
+    Deno.writeTextFileSync(this.policy, policy, { mode: 0o600 });
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** What the running agent has logged. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Whether anything is pinned. */
+  get pinned(): boolean {
+    return [...Deno.readDirSync(this.bpffs.path)].some(({ name }) => name === "aegisbpf");
+  }
+
+  /** Starts an agent and waits until it says what it does. */
+  async start(...args: string[]): Promise<void> {
+    const child = this.#command("run", "--policy", this.policy, "--backend", "tracepoint", ...args).spawn();
+    this.#child = child;
+    this.#log = "";
+    this.#logEnd = this.#keepLog(child.stderr);
+    await this.until(() => /: \d+ rules of .*pid \d+/.test(this.#log), "the agent to say that it runs");
+    await this.until(async () => (await this.ask("stats")).code === 0, "the agent to answer");
+  }
+
+  /** Runs a command to its end. */
+  async ask(...args: string[]): Promise<Ended & { readonly out: string }> {
+    const { code, stdout, stderr } = await this.#command(...args).output();
+    return { code, out: text.decode(stdout), err: text.decode(stderr) };
+  }
+
+  /** Runs an agent that does not come up. */
+  async refused(...args: string[]): Promise<Ended> {
+    const { code, err } = await this.ask("run", "--policy", this.policy, "--events", "off", ...args);
+    return { code, err };
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Ends the agent; gives its exit code. */
+  async end(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    const child = this.#child;
+    if (child === undefined) return 0;
+    this.#child = undefined;
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+    const { code } = await child.status;
+    clearTimeout(timer);
+    await child.stdout.cancel();
+    await this.#logEnd;
+    return code;
+  }
+
+  async until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+    const end = Date.now() + PATIENCE;
+    while (!await holds()) {
+      if (Date.now() > end) throw new Error(`Waited too long for ${what}: ${this.#log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end("SIGKILL");
+    this.bpffs[Symbol.dispose]();
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+
+  #command(...args: string[]): Deno.Command {
+    return new Deno.Command(values.agent, {
+      args,
+      env: this.environment,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+  }
+
+  async #keepLog(stderr: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const chunk of stderr) this.#log += text.decode(chunk, { stream: true });
+  }
+}
+
+/** Why a case cannot be run on this machine. */
+class Skip extends Error {}
+
+const CASES: Readonly<Record<string, (host: Host) => Promise<void>>> = {
+  "a second agent is refused with the first one's pid": async (host) => {
+    await host.start("--events", "off");
+    const { code, err } = await host.refused();
+    strictEqual(code, 3, err);
+    match(err, new RegExp(`already running, pid ${host.pid}\\b`));
+    strictEqual((await host.ask("stats")).code, 0);
+  },
+
+  "an agent that was killed is followed by one that adopts what is pinned, counts and all": async (host) => {
+    await host.start("--events", "off");
+    await Deno.readTextFile(host.secret);
+    await host.end("SIGKILL");
+    ok(host.pinned);
+    await Deno.readTextFile(host.secret);
+    await host.start("--events", "off");
+    match(host.log, /by tracepoint, adopted, pid/);
+    await Deno.readTextFile(host.secret);
+    strictEqual(JSON.parse((await host.ask("stats", "--json")).out).audited, 3);
+    const health = JSON.parse((await host.ask("health", "--json")).out);
+    deepStrictEqual([health.ok, health.posture], [true, "audit"], JSON.stringify(health));
+  },
+
+  "SIGTERM ends the agent and leaves the pins; --detach-on-exit takes them away": async (host) => {
+    await host.start("--events", "off");
+    strictEqual(await host.end(), 0);
+    ok(host.pinned);
+    await host.start("--events", "off", "--detach-on-exit");
+    strictEqual(await host.end(), 0);
+    ok(!host.pinned);
+  },
+
+  "what the kernel cannot enforce is refused where a fallback is, and nothing stays": async (host) => {
+    host.write(1, [host.secret], "mode: enforce\n");
+    const { code, err } = await host.ask("run", ...[
+      ...["--policy", host.policy, "--events", "off", "--backend", "tracepoint", "--fallback", "refuse"],
+    ]);
+    strictEqual(code, 3, err);
+    match(err, /refused to start/);
+    ok(!host.pinned);
+  },
+
+  "--backend lsm is refused where the kernel does not take it, and nothing stays": async (host) => {
+    host.write(1, [host.secret], "mode: enforce\n");
+    using child = new StartedOrEnded(host);
+    const { code, err } = await child.ended;
+    strictEqual(code, 3, err);
+    match(err, /backend lsm does not work here/);
+    ok(!host.pinned);
+  },
+
+  "an invalid policy is refused with the place of each problem, and nothing stays": async (host) => {
+    host.writeText("version: 1\nname: life\nserial: 0\nrules:\n  - id: a\n    paths: [relative]\n");
+    const { code, err } = await host.refused("--backend", "tracepoint");
+    strictEqual(code, 4, err);
+    match(err, /policy\.yaml:3:\d+: serial/);
+    match(err, /policy\.yaml:6:\d+: rules\[0\]\.paths/);
+    ok(!host.pinned);
+  },
+
+  "a policy that others may write is refused": async (host) => {
+    Deno.chmodSync(host.policy, 0o666);
+    const { code, err } = await host.refused("--backend", "tracepoint");
+    strictEqual(code, 2, err);
+    ok(!host.pinned);
+  },
+
+  "an AEGISBPF_ROOT that is no absolute path is refused by name": async (host) => {
+    host.environment.AEGISBPF_ROOT = "relative/root";
+    const { code, err } = await host.refused();
+    strictEqual(code, 2, err);
+    match(err, /AEGISBPF_ROOT/);
+    ok(!err.includes("    at "), "no stack trace");
+  },
+
+  "a place for pins that is no bpffs is refused with what to do": async (host) => {
+    host.environment.AEGISBPF_BPFFS = host.folder;
+    const { code, err } = await host.refused();
+    strictEqual(code, 3, err);
+    match(err, /mount -t bpf/);
+  },
+
+  "SIGHUP applies a good policy; a bad one is refused and the one in force stays": async (host) => {
+    await host.start("--events", "off");
+    const serial = async () => JSON.parse((await host.ask("health", "--json")).out).policy.serial;
+    host.write(2);
+    host.signal("SIGHUP");
+    await host.until(() => host.log.includes("serial 2"), "serial 2");
+    strictEqual(await serial(), 2);
+    for (
+      const [bad, said] of [["rules: [", "reload refused"], [
+        "version: 1\nname: x\nserial: 1\nrules: []\n",
+        "refused",
+      ]]
+    ) {
+      const before = host.log.length;
+      host.writeText(bad ?? "");
+      host.signal("SIGHUP");
+      await host.until(() => host.log.slice(before).includes(said ?? ""), "a refusal");
+      strictEqual(await serial(), 2);
+    }
+    Deno.removeSync(host.policy);
+    const before = host.log.length;
+    host.signal("SIGHUP");
+    await host.until(() => host.log.slice(before).includes("reload refused"), "a refusal");
+    strictEqual(await serial(), 2);
+    host.write(3);
+    host.signal("SIGHUP");
+    await host.until(() => host.log.includes("serial 3"), "serial 3");
+  },
+
+  "events that cannot be written are refused before anything is attached": async (host) => {
+    const { code, err } = await host.ask("run", ...[
+      ...["--policy", host.policy, "--backend", "tracepoint", "--events", `${host.folder}/missing/events`],
+    ]);
+    strictEqual(code, 2, err);
+    match(err, /Cannot write events/);
+    ok(!host.pinned);
+  },
+
+  "nobody reading the events keeps neither health from being told nor the agent from ending": async (
+    host,
+  ) => {
+    const paths = Array.from({ length: 400 }, (_, index) => `${host.folder}/file${index}`);
+    for (const path of paths) Deno.writeTextFileSync(path, "");
+    host.write(1, paths);
+    await host.start("--events", "-");
+    for (const path of paths) Deno.readTextFileSync(path);
+    await host.until(async () => {
+      const { events } = JSON.parse((await host.ask("stats", "--json")).out);
+      return events.delivered >= 400;
+    }, "the events");
+    const started = Date.now();
+    const health = JSON.parse((await host.ask("health", "--json")).out);
+    strictEqual(health.ok, true, JSON.stringify(health));
+    ok(Date.now() - started < PATIENCE / 2);
+    ok(health.agent.heartbeat_age_s < 10);
+    strictEqual(await host.end(), 0);
+  },
+};
+
+/** An agent by the lsm backend: on a kernel that takes it, it comes up and is ended again. */
+class StartedOrEnded implements Disposable {
+  readonly ended: Promise<Ended>;
+  readonly #child: Deno.ChildProcess;
+
+  constructor(host: Host) {
+    this.#child = new Deno.Command(values.agent, {
+      args: [
+        "run",
+        "--policy",
+        host.policy,
+        "--events",
+        "off",
+        "--backend",
+        "lsm",
+        "--fallback",
+        "refuse",
+        "--detach-on-exit",
+      ],
+      env: host.environment,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.ended = this.#wait();
+  }
+
+  async #wait(): Promise<Ended> {
+    let err = "";
+    for await (const chunk of this.#child.stderr) {
+      err += text.decode(chunk, { stream: true });
+      if (/by lsm, created, pid/.test(err)) this.#child.kill("SIGTERM");
+    }
+    const { code } = await this.#child.status;
+    if (/by lsm, created, pid/.test(err)) throw new Skip("this kernel takes lsm programs");
+    return { code, err };
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+}
+
+for (const [name, run] of Object.entries(CASES)) {
+  const started = performance.now();
+  const report = (result: Report["result"], reason?: string): Report => ({
+    ...{
+      kernel: "host",
+      lsm: "none",
+      phase: "tracepoint",
+      backend: "tracepoint",
+      category: "agent",
+      name,
+      result,
+    },
+    ...(reason === undefined ? {} : { reason }),
+    ms: Math.round(performance.now() - started),
+  });
+  let outcome: Report;
+  try {
+    await using host = new Host();
+    await run(host);
+    outcome = report("pass");
+  } catch (error) {
+    outcome = error instanceof Skip
+      ? report("skip", error.message)
+      : report("fail", error instanceof Error ? error.message : String(error));
+  }
+  console.log(JSON.stringify(outcome));
+}
