@@ -1,4 +1,4 @@
-import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { readCounters } from "../kernel/counters.ts";
 import { fileEntry } from "../kernel/entries.ts";
 import { COUNTER } from "../kernel/layout.ts";
@@ -57,26 +57,47 @@ Deno.test("follow() covers a file that comes to a path at which nothing stood", 
   deepStrictEqual(engine.follow().map(({ identity }) => identity), [undefined]);
 });
 
+/** Uses up room of the live set, as files do that are replaced often. */
+function useUp(host: TestInstallation, count: number): void {
+  const { control } = host.state;
+  using live = new LiveSet(host.state, control.liveIndex(), []);
+  const first = control.setInfo(control.liveIndex()).generation * 1_000_000n;
+  for (let i = 0n; i < count; i++) live.add(fileEntry({ ino: first + i, dev: 1, gen: 9 }, 1));
+}
+
 Deno.test("follow() makes the set anew when files were replaced so often that it has no more room", () => {
   using host = new TestInstallation();
   const path = host.file("config");
+  Deno.linkSync(path, `${host.folder}/backup`);
   const engine = applied(host, path);
   const { control } = host.state;
   const generation = control.setInfo(control.liveIndex()).generation;
-  {
-    using live = new LiveSet(host.state, control.liveIndex(), []);
-    const fill = () => {
-      for (let ino = 1n; ino <= ROOM_TO_LEARN + 1; ino++) live.add(fileEntry({ ino, dev: 1, gen: 9 }, 1));
-    };
-    throws(fill, { code: "E2BIG" });
-  }
+  throws(() => useUp(host, ROOM_TO_LEARN + 1), { code: "E2BIG" });
   Deno.renameSync(host.file("config.new"), path);
   deepStrictEqual(engine.follow().map(({ identity }) => identity), [host.identityOf(path)]);
-  strictEqual(seenReads(host, path), 1);
+  strictEqual(seenReads(host, path, `${host.folder}/backup`), 2, "the new file, and the old one elsewhere");
   strictEqual(control.setInfo(control.liveIndex()).generation, generation + 1n);
   strictEqual(engine.current?.generation, generation + 1n);
   deepStrictEqual(engine.follow(), []);
   strictEqual(engine.mustFollow, false);
+});
+
+Deno.test("follow() lets go what left its places when that is more than filters bear", () => {
+  using host = new TestInstallation();
+  const path = host.file("config");
+  const engine = applied(host, path);
+  const entries = () => {
+    const { control } = host.state;
+    return control.setInfo(control.liveIndex()).entries;
+  };
+  const before = entries();
+  for (let round = 1; round <= 2; round++) {
+    throws(() => useUp(host, ROOM_TO_LEARN + 1), { code: "E2BIG" });
+    Deno.renameSync(host.file("config.new"), path);
+    engine.follow();
+    strictEqual(seenReads(host, path), 1);
+  }
+  ok(entries() <= before + 3, `${entries()} entries, ${before} at first`);
 });
 
 Deno.test("follow() makes the set anew when the kernel side has used up half of its room", () => {

@@ -7,6 +7,7 @@ import { SystemError } from "../../ffi/libc.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { ensureCanary, setWithCanary } from "../kernel/canary.ts";
 import { type Backend, canEnforce } from "../kernel/backend.ts";
+import { AEGIS } from "../kernel/layout.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
 import type { SetEntry } from "../kernel/entries.ts";
 import type { Pins } from "../kernel/pins.ts";
@@ -210,13 +211,20 @@ export class PolicyEngine {
     }
   }
 
-  /** A set of its own anew, which holds only what stands at the policy's places now. */
+  /**
+   * Puts the policy in force into a set with room for more. What left its places stays covered, until that is so much,
+   * of which most is gone from disk, that it would slow down the filters.
+   */
   #renew(): ResolvedTarget[] {
     const current = this.#current;
     if (current === undefined) return [];
     const before = current.resolution.targets;
-    const { set, resolution } = this.#resolve(current);
+    const rules = current.policy.rules.length;
+    const covered = this.#enforcer.covered(rules);
+    const keeps = covered.length <= MAX_KEPT;
+    const { set, resolution } = this.#resolve(current, keeps ? { covered } : {});
     this.#switch(current, set, resolution);
+    if (keeps) this.#enforcer.coverAsBefore(rules);
     return changedTargets(before, resolution.targets);
   }
 
@@ -264,6 +272,9 @@ export class PolicyEngine {
     }
   }
 }
+
+/** A quarter of the file filter's bytes. */
+const MAX_KEPT = 1 << AEGIS.FILE_FILTER_BITS - 2;
 
 /** What happens to operations that a rule names, under a backend. */
 export function effectOf({ mode }: { readonly mode: Mode }, backend: Backend): "deny" | "audit" {
