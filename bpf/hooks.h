@@ -224,18 +224,28 @@ int lsm_mmap_file(context *ctx)
 	return ret ? ret : on_mmap(ctx, ctx[2], AEGIS_BACKEND_LSM);
 }
 
+/* What lsm programs are told as prot, security_mmap_file() finds out itself: to some, readable means executable. */
+static __always_inline __u64 implied_prot(__u64 prot)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (prot & PROT_READ && BPF_CORE_READ(task, personality) & READ_IMPLIES_EXEC)
+		prot |= PROT_EXEC;
+	return prot;
+}
+
 SEC("fmod_ret/security_mmap_file")
 int fmod_mmap_file(context *ctx)
 {
 	int ret = ctx[3];
 
-	return ret ? ret : on_mmap(ctx, ctx[1], AEGIS_BACKEND_FMOD_RET);
+	return ret ? ret : on_mmap(ctx, implied_prot(ctx[1]), AEGIS_BACKEND_FMOD_RET);
 }
 
 SEC("fentry/security_mmap_file")
 int fentry_mmap_file(context *ctx)
 {
-	on_mmap(ctx, ctx[1], AEGIS_BACKEND_FENTRY);
+	on_mmap(ctx, implied_prot(ctx[1]), AEGIS_BACKEND_FENTRY);
 	return 0;
 }
 

@@ -115,6 +115,7 @@ struct css_set {
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int personality;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
@@ -145,7 +146,9 @@ struct pt_regs___arm64 {
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
 #define RENAME_EXCHANGE 2u
+#define PROT_READ 1
 #define PROT_EXEC 4
+#define READ_IMPLIES_EXEC 0x0400000
 #define ATTR_SIZE 8u
 #define ATTR_FORCE 512u
 #define FMODE_READ 1u
