@@ -64,8 +64,14 @@ static __always_inline int open_slow(struct file *file, __u32 backend)
 		settle((__u64)BPF_CORE_READ(file, f_path.dentry));
 	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
 		verdict = judge_file(ino, tail, ops, live);
-	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
-		verdict = stronger(verdict, judge_above(file->f_path.dentry, ops, live));
+	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY) {
+		struct dentry *dentry = file->f_path.dentry;
+
+		/* until 6.6 overlayfs opens the real inode under the merged name */
+		verdict = stronger(verdict, dentry->d_inode == inode || !HAS_ALIASES ?
+					    judge_above(dentry, ops, live) :
+					    judge_above_at(alias_of(inode), ops, live));
+	}
 	if (!verdict)
 		return 0;
 	as = how(ops, backend, 0, live);

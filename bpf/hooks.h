@@ -71,8 +71,8 @@ HOOK(inode_link, 3, 3, on_link)
 
 /*
  * (old_dir, old_dentry, new_dir, new_dentry[, flags]). The lsm hook runs once for each direction of an exchange,
- * security_inode_rename() once for both. What comes to stand at a place is bound before it moves; where a later
- * check stops the move, that is more than needed, never less.
+ * security_inode_rename() once for both. What comes to stand at a place is bound before it moves, unless a rule
+ * stops the move; where a later check does, that is more than needed, never less.
  */
 static __always_inline int on_rename(context *ctx, __u32 backend, __u32 flags)
 {
@@ -80,8 +80,9 @@ static __always_inline int on_rename(context *ctx, __u32 backend, __u32 flags)
 	struct dentry *old_dentry = (void *)old, *new_dentry = (void *)new;
 	__u64 replaced = (__u64)BPF_CORE_READ(new_dentry, d_inode);
 	__u32 live = live_word();
-	int refused;
 
+	if (on_dentry(old, OP_BIT(RENAME), backend) || on_dentry(new, OP_BIT(RENAME), backend))
+		return answer(true);
 	bind_name(new, (__u64)BPF_CORE_READ(old_dentry, d_inode));
 	if (flags & RENAME_EXCHANGE)
 		bind_name(old, replaced);
@@ -90,8 +91,7 @@ static __always_inline int on_rename(context *ctx, __u32 backend, __u32 flags)
 		if (flags & RENAME_EXCHANGE)
 			keep_subtree_rules(new, live);
 	}
-	refused = on_dentry(old, OP_BIT(RENAME), backend);
-	return refused ? refused : on_dentry(new, OP_BIT(RENAME), backend);
+	return 0;
 }
 
 SEC("lsm/inode_rename")

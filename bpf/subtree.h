@@ -85,6 +85,16 @@ __u64 judge_above_at(__u64 dentry, __u32 ops, __u32 live)
 	return verdict;
 }
 
+#define HAS_ALIASES (bpf_core_field_exists(struct dentry, d_u.d_alias) && bpf_core_field_exists(struct inode, i_dentry))
+
+/* One of the names that the kernel holds of an inode, which is the only one of a directory; 0 where it holds none. */
+static __always_inline __u64 alias_of(struct inode *inode)
+{
+	__u64 node = (__u64)BPF_CORE_READ(inode, i_dentry.first);
+
+	return node ? node - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
+}
+
 /* What all rules say of an operation on one file and one of its names; pointers travel as numbers. */
 __u64 judge_object(__u64 inode_address, __u64 dentry, __u32 ops, __u32 live)
 {
