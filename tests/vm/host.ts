@@ -2,8 +2,9 @@
  * Boots each kernel with and without `bpf` in its LSM list, runs the catalogue in each guest and adds up the results.
  *
  *   tests/vm/run [--kernel K]... [--lsm bpf|none]... [--category C]... [--phase P]... [--agent PATH] [--jobs N]
+ *                [--cpus N] [--race SECONDS]
  *
- * Two guests run at a time by default. In build/vm stay each guest's results (.jsonl), what it and the agent said (.log) and, where
+ * Two guests run at a time by default, of one CPU each; each test of a race goes on for 8 seconds. In build/vm stay each guest's results (.jsonl), what it and the agent said (.log) and, where
  * something failed, its console. The last line is `N passed, N failed, N skipped`; exit status: 0 when cases ran and none failed,
  * 1 otherwise, 2 bad usage.
  */
@@ -60,6 +61,7 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
   const child = new Deno.Command(VM, {
     args: [
       ...["run", "--kernel", kernel, "--lsm", lsm, "--mem", "1024", "--timeout", String(BOOT_LIMIT)],
+      ...["--modules", "overlay,xfs,btrfs,loop", "--cpus", options.cpus],
       ...["--share", share.dir, "--packed", share.image, "--"],
       ...[
         "./deno",
@@ -73,7 +75,7 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
         kernel,
       ],
       ...["--agent", share.agent, "--act", `${share.dir}/act`, "--nothing", `${share.dir}/nothing`],
-      ...["--scratch", "/srv/scratch", ...words],
+      ...["--scratch", "/srv/scratch", "--race", options.race, ...words],
     ],
     env: { VM_CONSOLE: console_ },
     stdin: "null",
@@ -136,6 +138,8 @@ function parse() {
         ...{ kernel: many, lsm: many, category: many, phase: many },
         agent: { type: "string", default: `${ROOT}/dist/aegisbpf` },
         jobs: { type: "string", default: "2" },
+        cpus: { type: "string", default: "1" },
+        race: { type: "string", default: "8" },
       },
     });
     return {
@@ -145,6 +149,8 @@ function parse() {
       phases: values.phase ?? [],
       agent: resolve(dirname(values.agent), basename(values.agent)),
       jobs: Number(values.jobs),
+      cpus: values.cpus,
+      race: values.race,
     };
   } catch (error) {
     console.error(`run: ${error instanceof Error ? error.message : error}`);

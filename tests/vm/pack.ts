@@ -38,8 +38,21 @@ export async function pack(agent: string): Promise<Share> {
   ]);
   await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
   await copyAgent(agent, `${dir}/agent`);
+  await makeImages(dir);
   await tool(`${here}/vm`, ["pack", dir, image]);
   return { dir, image, agent: `${dir}/agent/aegisbpf` };
+}
+
+/** Empty file systems for cases that need others than ext4: holes, so that they take hardly any room. */
+async function makeImages(dir: string): Promise<void> {
+  for (
+    const [fs, mib, ...make] of [["xfs", 300, "mkfs.xfs", "-q"], ["btrfs", 128, "mkfs.btrfs", "-q"]] as const
+  ) {
+    const image = `${dir}/${fs}.img`, [program, ...options] = make;
+    await Deno.writeFile(image, new Uint8Array());
+    await Deno.truncate(image, mib * 1024 * 1024);
+    await tool(program, [...options, image]);
+  }
 }
 
 /** Builds `act` and `nothing`, both static, into a folder. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -93,6 +94,29 @@ static int run_execveat(char **a) { return executed(by_path_fd, a); }
 static int run_exec_proc(char **a) { return executed(by_proc_fd, a); }
 static int run_execveat_dir(char **a) { return executed(at_dir, a); }
 static int run_memfd(char **a) { return executed(by_memfd, a); }
+/* The answer of another `act`, for rules about executables. */
+static int as_program(char **a)
+{
+	int pipe_fd[2], status;
+	pid_t child;
+	ssize_t n;
+
+	step("pipe", pipe2(pipe_fd, O_CLOEXEC));
+	child = step("fork", fork());
+	if (child == 0) {
+		dup2(pipe_fd[1], 1);
+		execv(a[0], a);
+		printf("setup exec %s\n", errno_name(errno));
+		fflush(stdout);
+		_exit(2);
+	}
+	close(pipe_fd[1]);
+	n = read(pipe_fd[0], report, sizeof(report) - 1);
+	step("wait", waitpid(child, &status, 0));
+	report[n > 0 ? strcspn(report, "\n") : 0] = 0;
+	return status ? 1 : 0;
+}
+
 static int do_true(char **a) { return (void)a, 0; }
 
 static int do_sleep(char **a)
@@ -110,6 +134,7 @@ const struct op exec_ops[] = {
 	{"execveat-dir", 2, "DIR NAME [ARGS]", run_execveat_dir},
 	{"exec-proc-fd", 1, "FILE [ARGS] (O_PATH and /proc/self/fd/N)", run_exec_proc},
 	{"memfd-exec", 1, "FILE [ARGS] (a copy in memory)", run_memfd},
+	{"as", 2, "ACT OP [ARGS] (prints what that program prints)", as_program},
 	{"true", 0, "[ARGS]", do_true},
 	{"sleep", 1, "MS", do_sleep},
 	{0},

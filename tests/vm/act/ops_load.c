@@ -34,16 +34,16 @@ static int open_many(char **a)
 	return ok == count * rounds ? 0 : 1;
 }
 
-/* Tries for MS milliseconds to read SECRET from FILE: `reads=N refused=N absent=N other=N leaks=N`. */
+/* Tries for MS milliseconds to read SECRET from each FILE in turn: `reads=N refused=N absent=N other=N leaks=N`. */
 static int read_secret(char **a)
 {
-	int64_t end = now_ms() + atol(a[2]);
+	int64_t end = now_ms() + atol(a[1]);
 	long reads = 0, refused = 0, absent = 0, other = 0, leaks = 0;
 
-	while (now_ms() < end) {
+	for (char **file = a + 2; now_ms() < end; file = file[1] ? file + 1 : a + 2) {
 		char buffer[4096];
 		ssize_t n;
-		int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		int fd = open(*file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 		if (fd < 0) {
 			refused += errno == EPERM;
@@ -54,7 +54,7 @@ static int read_secret(char **a)
 		n = read(fd, buffer, sizeof(buffer));
 		close(fd);
 		reads++;
-		leaks += n > 0 && memmem(buffer, (size_t)n, a[1], strlen(a[1])) != NULL;
+		leaks += n > 0 && memmem(buffer, (size_t)n, a[0], strlen(a[0])) != NULL;
 	}
 	snprintf(report, sizeof(report), "reads=%ld refused=%ld absent=%ld other=%ld leaks=%ld", reads, refused, absent, other, leaks);
 	return leaks ? 1 : 0;
@@ -105,6 +105,20 @@ static int link_and_unlink(char **a)
 	return unlink(a[1]) ? -errno : 0;
 }
 
+/* As the operation reopen-path, for a file that may be away: what is opened again is what stood there. */
+static int hold_and_reopen(char **a)
+{
+	char link[64];
+	int fd = open(a[0], O_PATH | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	rc = try_open(AT_FDCWD, link, O_RDONLY);
+	close(fd);
+	return rc;
+}
+
 /*
  * Opens FILE COUNT times with real-time priority, each time waking up in the midst of whatever TASKS others, which open a file
  * that no rule names, are doing: also inside a program that is attached to the open. `opened=N refused=N`.
@@ -142,11 +156,12 @@ static int open_preempting(char **a)
 const struct op load_ops[] = {
 	{"open-many", 2, "PREFIX COUNT [ROUNDS]", open_many},
 	{"open-preempting", 3, "FILE TASKS COUNT", open_preempting},
-	{"read-secret", 3, "FILE SECRET MS", read_secret},
+	{"read-secret", 3, "SECRET MS FILE...", read_secret},
 	{"put", 2, "FILE TEXT", do_put},
 	{"replace", 3, "FILE TEMPORARY TEXT (write, rename over)", replace},
 	{"recreate", 2, "FILE TEXT (unlink, create)", recreate},
 	{"there-and-back", 2, "A B (rename A to B and B to A)", there_and_back},
 	{"link-and-unlink", 2, "FILE NAME", link_and_unlink},
+	{"hold-and-reopen", 1, "FILE", hold_and_reopen},
 	{0},
 };

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <linux/posix_acl_xattr.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -89,6 +90,20 @@ static int do_stat(char **a)
 	return RESULT(stat(a[0], &st));
 }
 
+/* The access control list that is no more than mode 0644, and a user who may read. */
+static int set_acl(char **a)
+{
+	static const struct {
+		struct posix_acl_xattr_header header;
+		struct posix_acl_xattr_entry entries[5];
+	} acl = {
+		{POSIX_ACL_XATTR_VERSION},
+		{{0x01, 6, ~0u}, {0x02, 4, 1000}, {0x04, 4, ~0u}, {0x10, 4, ~0u}, {0x20, 4, ~0u}},
+	};
+
+	return RESULT(setxattr(a[0], "system.posix_acl_access", &acl, sizeof(acl), 0));
+}
+
 static int do_ftruncate(char **a)
 {
 	int fd = step("open-rdwr", open(a[0], O_RDWR | O_CLOEXEC));
@@ -124,6 +139,7 @@ const struct op attr_ops[] = {
 	{"utimes", 1, "FILE", do_utimes},
 	{"getxattr", 2, "FILE NAME", do_getxattr},
 	{"setxattr", 3, "FILE NAME VALUE", do_setxattr},
+	{"set-acl", 1, "FILE", set_acl},
 	{"removexattr", 2, "FILE NAME", do_removexattr},
 	{"stat", 1, "FILE", do_stat},
 	{"access", 1, "FILE", do_access},

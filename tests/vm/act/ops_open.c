@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@ static int open_write(char **a) { return try_open(AT_FDCWD, a[0], O_WRONLY); }
 static int open_rdwr(char **a) { return try_open(AT_FDCWD, a[0], O_RDWR); }
 static int open_append(char **a) { return try_open(AT_FDCWD, a[0], O_WRONLY | O_APPEND); }
 static int open_trunc(char **a) { return try_open(AT_FDCWD, a[0], O_WRONLY | O_TRUNC); }
+static int read_trunc(char **a) { return try_open(AT_FDCWD, a[0], O_RDONLY | O_TRUNC); }
 static int open_create(char **a) { return try_open(AT_FDCWD, a[0], O_WRONLY | O_CREAT); }
 static int open_excl(char **a) { return try_open(AT_FDCWD, a[0], O_WRONLY | O_CREAT | O_EXCL); }
 static int open_nonblock(char **a) { return try_open(AT_FDCWD, a[0], O_RDONLY | O_NONBLOCK); }
@@ -97,6 +99,7 @@ const struct op open_ops[] = {
 	{"open-rdwr", 1, "FILE", open_rdwr},
 	{"open-append", 1, "FILE", open_append},
 	{"open-trunc", 1, "FILE", open_trunc},
+	{"open-read-trunc", 1, "FILE", read_trunc},
 	{"open-create", 1, "FILE", open_create},
 	{"open-excl", 1, "FILE", open_excl},
 	{"open-nonblock", 1, "FILE", open_nonblock},
@@ -237,6 +240,13 @@ static int map_file(const char *file, int protection)
 static int mmap_read(char **a) { return map_file(a[0], PROT_READ); }
 static int mmap_exec(char **a) { return map_file(a[0], PROT_READ | PROT_EXEC); }
 
+/* A personality in which memory that can be read can be executed: what is asked for is a mapping for reading. */
+static int mmap_implied_exec(char **a)
+{
+	step("personality", personality(READ_IMPLIES_EXEC));
+	return map_file(a[0], PROT_READ);
+}
+
 static int mprotect_exec(char **a)
 {
 	int fd = open(a[0], O_RDONLY | O_CLOEXEC);
@@ -261,6 +271,7 @@ const struct op fd_ops[] = {
 	{"sock-connect", 1, "FILE", sock_connect},
 	{"mmap-read", 1, "FILE", mmap_read},
 	{"mmap-exec", 1, "FILE", mmap_exec},
+	{"mmap-implied-exec", 1, "FILE (READ_IMPLIES_EXEC)", mmap_implied_exec},
 	{"mprotect-exec", 1, "FILE", mprotect_exec},
 	{0},
 };

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/loop.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +18,32 @@
 static int do_bind(char **a) { return RESULT(mount(a[0], a[1], NULL, MS_BIND, NULL)); }
 static int do_umount(char **a) { return RESULT(umount2(a[0], MNT_DETACH)); }
 static int do_mount(char **a) { return RESULT(mount(a[1], a[2], a[0], 0, a[3])); }
+
+/* Mounts the file system in a file; the loop device goes with the mount. */
+static int loop_mount(char **a)
+{
+	struct loop_info64 info = {.lo_flags = LO_FLAGS_AUTOCLEAR};
+	int control = step("open-loop-control", open("/dev/loop-control", O_RDWR | O_CLOEXEC));
+	int image = step("open-image", open(a[1], O_RDWR | O_CLOEXEC)), device;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/loop%d", step("LOOP_CTL_GET_FREE", ioctl(control, LOOP_CTL_GET_FREE)));
+	device = step("open-loop", open(path, O_RDWR | O_CLOEXEC));
+	step("LOOP_SET_FD", ioctl(device, LOOP_SET_FD, image));
+	step("LOOP_SET_STATUS64", ioctl(device, LOOP_SET_STATUS64, &info));
+	return RESULT(mount(path, a[2], a[0], 0, NULL));
+}
+
+static int subvolume(char **a)
+{
+	struct btrfs_ioctl_vol_args args = {0};
+	int parent = step("open-dir", open(a[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+	snprintf(args.name, sizeof(args.name), "%s", a[1]);
+	return RESULT(ioctl(parent, BTRFS_IOC_SUBVOL_CREATE, &args));
+}
+
+static int do_syncfs(char **a) { return RESULT(syncfs(step("open-dir", open(a[0], O_RDONLY | O_CLOEXEC)))); }
 
 static int bind_open(char **a)
 {
@@ -86,6 +115,9 @@ const struct op view_ops[] = {
 	{"bind", 2, "FROM TO", do_bind},
 	{"umount", 1, "DIR", do_umount},
 	{"mount", 3, "TYPE SOURCE DIR [OPTIONS]", do_mount},
+	{"loop-mount", 3, "TYPE IMAGE DIR", loop_mount},
+	{"syncfs", 1, "DIR", do_syncfs},
+	{"subvolume", 2, "DIR NAME (of btrfs)", subvolume},
 	{"bind-open", 3, "FROM TO FILE (in a mount namespace of its own)", bind_open},
 	{"namespace-open", 1, "FILE (in a mount namespace of its own)", namespace_open},
 	{"user-namespace-open", 1, "FILE (in user and mount namespaces of its own)", user_namespace_open},

@@ -32,6 +32,12 @@ export class Act {
     return lines(operations, text.decode(done.stdout), text.decode(done.stderr));
   }
 
+  /** Tries one operation beside the caller, which may try others meanwhile. */
+  async beside(...words: string[]): Promise<string> {
+    const done = await new Deno.Command(this.program, { args: words, stdin: "null" }).output();
+    return lines([words], text.decode(done.stdout), text.decode(done.stderr))[0] ?? "";
+  }
+
   /** Repeats an operation beside the caller until told to stop, to find gaps; each half millisecond. */
   repeat(...words: string[]): Repetition {
     const flag = Deno.makeTempFileSync();

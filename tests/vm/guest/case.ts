@@ -47,8 +47,12 @@ export interface Setup {
   readonly phase: Phase;
   readonly guest: Guest;
   readonly act: Act;
-  /** A directory of the case's own on ext4 (or on the file system named), made at the first call. */
-  dir(fs?: "ext4" | "tmpfs"): string;
+  /**
+   * A directory of the case's own on ext4 (or on the file system named), made at the first call.
+   *
+   * @throws {Skip} where the kernel does not have the file system
+   */
+  dir(fs?: FileSystem): string;
   /** Makes a file with a line of text, mode 0644; answers its path. */
   file(path: string, text?: string): string;
   /** Makes an executable file that ends with 0 when run; answers its path. */
@@ -59,7 +63,12 @@ export interface Setup {
   deny(paths: string | readonly string[], rule?: Partial<Rule>): string;
   /** Adds any rule to the shared policy. */
   rule(rule: Rule): void;
+  /** Adds a scope to the shared policy, of paths below the root of the cgroup hierarchy or of `id:N`; answers its name. */
+  scope(cgroups: readonly string[]): string;
 }
+
+/** Where a case's files may be. */
+export type FileSystem = "ext4" | "tmpfs" | "xfs" | "btrfs";
 
 /** What {@link Case.run} may use. */
 export interface Context extends Setup {
@@ -101,8 +110,10 @@ export interface Guest {
   /** Where cases' directories are made, on ext4 and on tmpfs. */
   readonly ext4: string;
   readonly tmpfs: string;
-  /** A file that is executable and does nothing. */
+  /** A file that is executable and does nothing; images of other file systems lie beside it. */
   readonly nothing: string;
+  /** How long each test of a race goes on, in seconds. */
+  readonly raceSeconds: number;
 }
 
 /** The case found something untrue. */

@@ -2,7 +2,7 @@
  * Runs the catalogue on the kernel it finds itself on, as root, and prints one JSON line for each case.
  *
  *   main.ts --kernel NAME --agent PATH --act PATH --nothing PATH --scratch DIR
- *           [--phase PHASE]... [--category CATEGORY]... [--ext4 DIR] [--tmpfs DIR] [--backend NAME]
+ *           [--phase PHASE]... [--category CATEGORY]... [--ext4 DIR] [--tmpfs DIR] [--backend NAME] [--race SECONDS]
  *
  * One Deno process for a whole boot, because under emulation its start takes as long as a hundred cases. Exit status: 0
  * all ran, whatever their results; 1 the cases could not be run.
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     backend: { type: "string" },
     phase: { type: "string", multiple: true },
     category: { type: "string", multiple: true },
+    race: { type: "string", default: "8" },
   },
 });
 const { agent: agentPath, act: actPath, nothing, scratch } = values;
@@ -104,6 +105,7 @@ function describe(nothing: string): Guest {
     ext4: values.ext4,
     tmpfs: values.tmpfs,
     nothing,
+    raceSeconds: Number(values.race),
   };
 }
 

@@ -2,12 +2,14 @@
 
 import type { Act } from "./act.ts";
 import type { Agent } from "./agent.ts";
-import type { Case, Context, Guest, Phase, Policy, Rule } from "./case.ts";
+import type { Case, Context, FileSystem, Guest, Phase, Policy, Rule } from "./case.ts";
 import type { EventLog } from "./events.ts";
+import { rootOf } from "./images.ts";
 
 /** What the cases of one phase have in common. */
 export class Shared {
   readonly rules: Rule[] = [];
+  readonly scopes: Record<string, readonly string[]> = {};
   #serial = 1;
   #written = 0;
 
@@ -29,6 +31,7 @@ export class Shared {
       serial: this.#serial,
       mode: "enforce",
       allow: { cgroups: [this.guest.exemptCgroup.slice(this.guest.cgroupRoot.length)] },
+      ...(Object.keys(this.scopes).length > 0 ? { scopes: this.scopes } : {}),
       rules: this.rules,
     };
   }
@@ -52,7 +55,7 @@ export class CaseContext implements Context {
 
   constructor(shared: Shared, one: Case, number: number) {
     this.#shared = shared;
-    this.#id = `${number}-${slug(one.category)}-${slug(one.name)}`.slice(0, 60).replace(/-+$/, "");
+    this.#id = `${number}-${slug(one.category)}-${slug(one.name)}`.slice(0, 50).replace(/-+$/, "");
   }
 
   get phase(): Phase {
@@ -74,11 +77,11 @@ export class CaseContext implements Context {
     return this.#shared.policy;
   }
 
-  dir(fs: "ext4" | "tmpfs" = "ext4"): string {
+  dir(fs: FileSystem = "ext4"): string {
     let dir = this.#dirs.get(fs);
     if (dir === undefined) {
       // Short, for the sake of socket addresses; by phase, because rules of an earlier one must not match.
-      dir = `${this.guest[fs]}/${this.phase}/${this.#id.split("-")[0]}`;
+      dir = `${rootOf(fs, this.guest, this.act)}/${this.phase}/${this.#id.split("-")[0]}`;
       Deno.mkdirSync(dir, { recursive: true, mode: 0o755 });
       this.#dirs.set(fs, dir);
     }
@@ -109,6 +112,12 @@ export class CaseContext implements Context {
 
   rule(rule: Rule): void {
     this.#shared.rules.push(rule);
+  }
+
+  scope(cgroups: readonly string[]): string {
+    const name = `s${this.#id}`;
+    this.#shared.scopes[name] = cgroups;
+    return name;
   }
 
   writePolicy(change: Partial<Policy>): string {

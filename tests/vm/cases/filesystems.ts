@@ -1,0 +1,309 @@
+/** File systems other than the root's, files that hold no data, and overlayfs, where one file has two inodes. */
+
+import type { Case, Context, FileSystem, Setup } from "../guest/case.ts";
+import { equal } from "../guest/case.ts";
+import { needFileSystem } from "../guest/images.ts";
+import { type Scene, scenes } from "../guest/scene.ts";
+
+/** The ways round a rule that hang on how a file system makes its inodes and names. */
+const everywhere: readonly Scene[] = [
+  {
+    name: "open, for reading and for writing",
+    lines: ["EPERM open-read @secret", "EPERM open-write @secret", "ok open-rdwr @control"],
+    event: "read",
+  },
+  {
+    name: "hard link and rename",
+    lines: [
+      ...[
+        "ok link @secret @other",
+        "EPERM open-read @other",
+        "ok rename @secret @moved",
+        "EPERM open-read @moved",
+      ],
+      "ok open-read @control",
+    ],
+  },
+  {
+    name: "replaced, exchanged, created again",
+    files: ["secret", "control", "new", "newer"],
+    rule: { deny: ["read"] },
+    lines: [
+      ...["ok rename @new @secret", "EPERM open-read @secret", "ok rename-exchange @newer @secret"],
+      ...[
+        "EPERM open-read @secret",
+        "EPERM open-read @newer",
+        "ok recreate @secret text",
+        "EPERM open-read @secret",
+      ],
+    ],
+  },
+  {
+    name: "its directory moved away and another put there",
+    files: ["a/b/", "a/b/secret", "x/b/", "x/b/secret"],
+    paths: ["a/b/secret"],
+    lines: [
+      ...["ok open-read @x/b/secret", "ok rename @a @old", "ok rename @x @a", "EPERM open-read @a/b/secret"],
+      "EPERM open-read @old/b/secret",
+    ],
+  },
+  {
+    name: "a subtree, moved into and out of",
+    files: ["tree/sub/", "tree/sub/secret", "new", "control"],
+    paths: ["tree/**"],
+    lines: [
+      ...["EPERM open-read @tree/sub/secret", "ok rename @new @tree/new", "EPERM open-read @tree/new"],
+      ...["ok rename @tree/sub/secret @out", "EPERM open-read @out", "ok open-read @control"],
+    ],
+  },
+  {
+    name: "operations on a name",
+    rule: { deny: ["delete", "rename", "link", "attr", "truncate"] },
+    lines: [
+      ...[
+        "EPERM unlink @secret",
+        "EPERM rename @secret @o",
+        "EPERM link @secret @o",
+        "EPERM chmod @secret 600",
+      ],
+      ...["EPERM truncate @secret", "ok open-read @secret", "ok unlink @control"],
+    ],
+  },
+  {
+    name: "a file handle",
+    lines: ["EPERM handle @secret @", "ok handle @control @"],
+  },
+];
+
+const on = (fs: FileSystem): Scene[] => everywhere.map((scene) => ({ ...scene, fs }));
+
+/** Files of one transaction have one generation too, and so have a file and its snapshot: for these see docs/coverage.md. */
+const twoSubvolumes = [
+  ...["ok subvolume @ one", "ok put @one/secret text", "ok syncfs @"],
+  ...["ok subvolume @ two", "ok put @two/secret text", "ok syncfs @"],
+];
+
+const btrfs: readonly Scene[] = [
+  ...on("btrfs"),
+  {
+    name: "two subvolumes with the same inode number, of different transactions",
+    fs: "btrfs",
+    files: [],
+    before: twoSubvolumes,
+    paths: ["one/secret"],
+    lines: ["EPERM open-read @one/secret", "ok open-read @two/secret", "ok open-write @two/secret"],
+    after: (t) => sameNumber(t),
+  },
+  {
+    name: "a subtree that is a subvolume",
+    fs: "btrfs",
+    files: [],
+    before: twoSubvolumes,
+    paths: ["one/**"],
+    lines: ["EPERM open-read @one/secret", "ok open-read @two/secret"],
+    after: (t) => sameNumber(t),
+  },
+  {
+    name: "a subvolume below a subtree",
+    fs: "btrfs",
+    files: ["tree/", "control"],
+    before: ["ok subvolume @tree inner", "ok put @tree/inner/secret text"],
+    paths: ["tree/**"],
+    lines: ["EPERM open-read @tree/inner/secret", "ok open-read @control"],
+  },
+];
+
+function sameNumber(t: Context): void {
+  const [one, two] = ["one", "two"].map((name) => Deno.statSync(`${t.dir("btrfs")}/${name}/secret`).ino);
+  equal(one, two, "the inode numbers in both subvolumes");
+}
+
+const special: readonly Scene[] = [
+  {
+    name: "a FIFO",
+    files: [],
+    before: ["ok mkfifo @secret", "ok mkfifo @control"],
+    lines: ["EPERM open-nonblock @secret", "EPERM open-rdwr @secret", "ok open-nonblock @control"],
+    event: "read",
+  },
+  {
+    name: "a device node",
+    files: [],
+    before: ["ok mknod-null @secret", "ok mknod-null @control"],
+    lines: ["EPERM open-read @secret", "EPERM open-write @secret", "ok open-read @control"],
+    event: "read",
+  },
+  {
+    name: "a socket: its name and attributes",
+    files: [],
+    before: ["ok sock-bind @secret", "ok sock-bind @control"],
+    rule: { deny: ["delete", "rename", "link", "attr"] },
+    lines: [
+      ...[
+        "EPERM unlink @secret",
+        "EPERM rename @secret @o",
+        "EPERM link @secret @o",
+        "EPERM chmod @secret 600",
+      ],
+      "ok unlink @control",
+    ],
+    event: "delete",
+  },
+  {
+    name: "a socket, which cannot be opened anyway",
+    files: [],
+    before: ["ok sock-bind @secret", "ok sock-bind @control"],
+    lines: ["EPERM open-read @secret", "ENXIO open-read @control"],
+  },
+  {
+    name: "a symbolic link: its name",
+    files: ["target", "control"],
+    before: ["ok symlink @target @secret"],
+    rule: { deny: ["delete"] },
+    lines: ["EPERM unlink @target", "ok unlink @control"],
+  },
+  {
+    name: "a directory: delete and rename",
+    files: ["secret/", "control/"],
+    rule: { deny: ["delete", "rename"] },
+    lines: ["EPERM rmdir @secret", "EPERM rename @secret @o", "ok rename @control @o", "ok rmdir @o"],
+  },
+];
+
+/** Makes lower, upper and merged directories, and mounts them; the lower one holds the files. */
+function overlay(t: Setup): void {
+  needFileSystem("overlay");
+  const dir = t.dir();
+  for (const name of ["lower/d", "upper", "work", "merged"]) {
+    Deno.mkdirSync(`${dir}/${name}`, { recursive: true });
+  }
+  for (const name of ["secret", "control", "other", "d/secret"]) t.file(`${dir}/lower/${name}`);
+  for (const name of ["run", "runs"]) t.program(`${dir}/lower/${name}`);
+  const options = `lowerdir=${dir}/lower,upperdir=${dir}/upper,workdir=${dir}/work`;
+  equal(t.act.one("mount", "overlay", "none", `${dir}/merged`, options), "ok", "the overlay's mount");
+}
+
+const control = "ok open-read @merged/control";
+const lower = ["lower/secret"], merged = ["merged/secret"];
+
+const overlays: readonly Scene[] = [
+  {
+    name: "a lower file, opened through the overlay",
+    paths: lower,
+    lines: ["EPERM open-read @merged/secret", "EPERM open-read @lower/secret", control],
+    event: "read",
+  },
+  {
+    name: "a lower file, opened through the overlay for writing",
+    paths: lower,
+    lines: [
+      "EPERM open-write @merged/secret",
+      "EPERM open-read @merged/secret",
+      "ok open-rdwr @merged/control",
+    ],
+  },
+  {
+    name: "a lower file, which cannot be copied up by whom it is denied",
+    paths: lower,
+    lines: [
+      ...["EPERM chmod @merged/secret 640", "EPERM rename @merged/secret @merged/moved"],
+      ...["EPERM link @merged/secret @merged/linked", "EPERM truncate @merged/secret", control],
+    ],
+  },
+  { name: "a merged path", paths: merged, lines: ["EPERM open-read @merged/secret", control], event: "read" },
+  {
+    name: "a merged path, copied up since",
+    paths: merged,
+    lines: ["ok --cgroup %exempt put @merged/secret text", "EPERM open-read @merged/secret", control],
+  },
+  {
+    name: "a merged path, replaced",
+    paths: merged,
+    lines: [
+      "ok put @merged/new text",
+      "ok rename @merged/new @merged/secret",
+      "EPERM open-read @merged/secret",
+      control,
+    ],
+  },
+  {
+    name: "a merged path, deleted and created again",
+    paths: merged,
+    rule: { deny: ["read"] },
+    lines: ["ok recreate @merged/secret text", "EPERM open-read @merged/secret", control],
+  },
+  {
+    name: "a merged path, renamed",
+    paths: merged,
+    lines: ["ok rename @merged/secret @merged/moved", "EPERM open-read @merged/moved", control],
+  },
+  {
+    name: "a subtree of the lower directory",
+    paths: ["lower/**"],
+    rule: { deny: ["read"] },
+    lines: [
+      ...["EPERM open-read @merged/secret", "EPERM open-read @merged/d/secret", "ok put @merged/new text"],
+      "ok open-read @merged/new",
+    ],
+  },
+  {
+    name: "a subtree of the merged directory",
+    paths: ["merged/d/**"],
+    rule: { deny: ["read"] },
+    lines: [
+      "EPERM open-read @merged/d/secret",
+      "ok put @merged/d/new text",
+      "EPERM open-read @merged/d/new",
+      control,
+    ],
+  },
+  {
+    name: "execution through the overlay",
+    paths: ["lower/run"],
+    rule: { deny: ["exec"] },
+    lines: ["EPERM exec @merged/run", "ok exec @merged/runs", "ok open-read @merged/run"],
+    event: "exec",
+  },
+  {
+    name: "operations on a merged name",
+    paths: merged,
+    rule: { deny: ["delete", "rename", "attr", "truncate"] },
+    lines: [
+      ...[
+        "EPERM unlink @merged/secret",
+        "EPERM rename @merged/secret @merged/o",
+        "EPERM chmod @merged/secret 600",
+      ],
+      ...["EPERM truncate @merged/secret", "ok open-read @merged/secret", "ok unlink @merged/control"],
+    ],
+  },
+  {
+    name: "the upper file itself, of a merged path",
+    paths: ["upper/secret", "merged/secret"],
+    lines: [
+      "ok --cgroup %exempt put @merged/secret text",
+      "EPERM open-read @upper/secret",
+      "EPERM open-read @merged/secret",
+    ],
+  },
+  ...[lower, merged].map((paths, i): Scene => ({
+    name: `one open of a ${i ? "merged" : "lower"} file is one decision and one event`,
+    paths,
+    lines: ["EPERM open-read @merged/secret"],
+    after: async (t) => {
+      await t.events.of(t.ruleId());
+      await new Promise((done) => setTimeout(done, 500));
+      const events = await t.events.of(t.ruleId());
+      equal(events.map((event) => event.count).join(), "1", "the events' counts");
+    },
+  })),
+].map((scene): Scene => ({ files: [], prepare: overlay, ...scene }));
+
+/** The cases of `tmpfs`, `xfs`, `btrfs`, `special file` and `overlay`. */
+export const filesystems: Case[] = [
+  ...scenes("tmpfs", on("tmpfs")),
+  ...scenes("xfs", on("xfs")),
+  ...scenes("btrfs", btrfs),
+  ...scenes("special file", special),
+  ...scenes("overlay", overlays),
+];
