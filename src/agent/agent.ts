@@ -105,13 +105,15 @@ export class Agent {
     let swept = performance.now();
     while (!this.#stopped) {
       const ready = await this.#ring.wait(LOOK_MS);
+      const lookedNs = bootTimeNs();
       this.#drain();
       this.#followBound();
       const now = performance.now();
       if (now - swept >= SWEEP_MS) {
         swept = now;
         this.#beat();
-        this.#reporter.sweep(bootTimeNs(), control.coalesceNs);
+        // By the time of the look: a flow that is older has its record taken, however long following took.
+        this.#reporter.sweep(lookedNs, control.coalesceNs);
       }
       // Records that come close together are cheaper to take together.
       if (ready) await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
