@@ -19,6 +19,8 @@ export interface Case {
   readonly name: string;
   /** The phases in which it runs; default: `enforce` only. */
   readonly phases?: readonly Phase[];
+  /** The kernels on which it runs; default: all. For what takes long and hardly depends on the kernel. */
+  readonly kernels?: readonly string[];
   /**
    * Makes the files and states the rules. All cases' rules go into one policy, which is applied once before the first
    * case runs: under emulation a policy for each case would take most of the time.

@@ -51,6 +51,7 @@ await agent.clear();
 for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
   const cases = catalogue.filter((one) =>
     (one.phases ?? ["enforce"]).includes(phase) &&
+    (one.kernels?.includes(values.kernel) ?? true) &&
     (!values.category || values.category.includes(one.category))
   );
   if (cases.length === 0) continue;
