@@ -30,7 +30,7 @@ export interface Scene {
   readonly lines?: readonly string[];
   /** The same, where the lines follow from the machine. */
   readonly act?: (t: Context) => readonly string[];
-  /** What need not hold at once, but within ten seconds, where the kernel leaves something to the agent. */
+  /** What need not hold at once, but within forty seconds of an emulated machine, where the kernel leaves something to the agent. */
   readonly later?: readonly string[];
   /** Results that mean that this kernel cannot do it, and the kernel's reason. */
   readonly skips?: Readonly<Record<string, string>>;
@@ -102,7 +102,7 @@ function prepare(scene: Scene, t: Setup): void {
 }
 
 async function eventually(attempt: () => void): Promise<void> {
-  for (const end = Date.now() + 10_000;;) {
+  for (const end = Date.now() + 40_000;;) {
     try {
       attempt();
       return;
