@@ -35,6 +35,7 @@ const events = category("events", [
     },
     run: async (t) => {
       const result = t.act.one("--repeat", "5000", "open-read", `${t.dir()}/secret`);
+      await t.agent.refusedAll(result);
       equal(result, "EPERM=5000", "the flood");
       const all = await t.events.of(t.ruleId(), 5000);
       equal(all.reduce((sum, event) => sum + event.count, 0), 5000, "the events' counts");

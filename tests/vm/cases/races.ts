@@ -1,10 +1,10 @@
 /** Opens in the midst of others. */
 
+import { PREEMPTED } from "../guest/agent.ts";
 import { type Case, category, check, type Context, Skip } from "../guest/case.ts";
 
 /** What the file says; whoever reads it has got round the rule. */
 const SECRET = "the-secret";
-const PREEMPTED = "the kernel skips a fmod_ret program in which another task was preempted";
 
 /** The cases of `race`. */
 export const races: Case[] = category("race", [
