@@ -16,7 +16,7 @@ import { pack, ROOT, WORK } from "./pack.ts";
 import { printFailures, printTable, total } from "./summary.ts";
 
 /** Seconds that one guest may take. */
-const BOOT_LIMIT = 900;
+const BOOT_LIMIT = 1500;
 
 /** One guest. */
 interface Boot {
