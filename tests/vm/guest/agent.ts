@@ -38,6 +38,11 @@ export class Agent {
     return this.#pins;
   }
 
+  /** Whether one was started and not ended. */
+  get runs(): boolean {
+    return this.#child !== undefined;
+  }
+
   /** @throws {Failure} when no agent runs */
   get pid(): number {
     if (!this.#child) throw new Failure("No agent runs");

@@ -38,6 +38,12 @@ if (!agentPath || !actPath || !nothing || !scratch) {
   Deno.exit(1);
 }
 
+const unknown = values.category?.find((name) => !catalogue.some(({ category }) => category === name));
+if (unknown !== undefined) {
+  console.error(`main.ts: there is no category ${unknown}`);
+  Deno.exit(1);
+}
+
 const guest = describe(nothing);
 for (const dir of [scratch, guest.ext4, guest.tmpfs]) Deno.mkdirSync(dir, { recursive: true, mode: 0o755 });
 const environment = Object.fromEntries(

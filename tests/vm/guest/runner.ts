@@ -66,6 +66,7 @@ export async function runPhase(options: PhaseOptions): Promise<void> {
       reason = error instanceof Error ? `${error.message}${ownFault(error)}` : String(error);
     }
     if (phase === "alone") await agent.clear();
+    else if (result === "fail" && one.disruptive) await makeWhole(shared);
     options.report({
       kernel: guest.kernel,
       lsm: guest.bpfLsm ? "bpf" : "none",
@@ -94,6 +95,17 @@ async function startAgent(shared: Shared): Promise<void> {
     ...(phase === "enforce" ? [] : ["--backend", phase]),
   );
   await agent.expect(0, "policy", "apply", shared.write({}));
+}
+
+/** What a disruptive case left half done must not fail the next ones: an agent runs, and the whole policy is in force. */
+async function makeWhole(shared: Shared): Promise<void> {
+  const { agent, events } = shared;
+  try {
+    if (!agent.runs) await agent.start("--events", events.path);
+    await agent.run("policy", "apply", "--force", shared.write({}));
+  } catch {
+    // The next case says what is wrong.
+  }
 }
 
 async function limited(work: void | Promise<void>): Promise<void> {

@@ -1,0 +1,75 @@
+/**
+ * All routes of the control socket; see `api.ts` for what they speak. A feature with routes of its own has them in
+ * `NAME_routes.ts`, spread into the table here.
+ *
+ * @module
+ */
+import { type ApplyRequest, type ProveBegin, STATS_KEYS, type StatsReport } from "./api.ts";
+import type { ExplainQuestion } from "./explain.ts";
+import { Refusal } from "./refusal.ts";
+import { readJson, type Routes } from "./route.ts";
+
+/** Every route. */
+export const ROUTES: Routes = {
+  "GET /v1/health": (agent) => Response.json(agent.health()),
+  "GET /v1/policy": (agent) => Response.json(agent.policy()),
+  "GET /v1/policy/source": (agent) =>
+    new Response(agent.policySource() as Uint8Array<ArrayBuffer>, {
+      headers: { "content-type": "application/yaml" },
+    }),
+  "GET /v1/stats": (agent, _request, url) => Response.json(agent.stats(statsKey(url.searchParams.get("by")))),
+  "GET /v1/explain": (agent, _request, url) => Response.json(agent.explain(question(url.searchParams))),
+  "POST /v1/policy/apply": async (agent, request) =>
+    Response.json(agent.apply(applyRequest(await readJson(request)))),
+  "POST /v1/prove/begin": async (agent, request) =>
+    Response.json(agent.prove.begin(proveRequest(await readJson(request)))),
+  "POST /v1/prove/end": (agent) => Response.json(agent.prove.end()),
+};
+
+function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {
+  const { source, file, dry_run = false, force = false } = (value ?? {}) as Record<string, unknown>;
+  if (
+    typeof source !== "string" || typeof file !== "string" || typeof dry_run !== "boolean" ||
+    typeof force !== "boolean"
+  ) {
+    throw new Refusal(2, "Expected {source: base64, file: text, dry_run?: boolean, force?: boolean}");
+  }
+  try {
+    return { source, file, dry_run, force, bytes: Uint8Array.fromBase64(source) };
+  } catch {
+    throw new Refusal(2, "Expected source to be base64");
+  }
+}
+
+function proveRequest(value: unknown): ProveBegin {
+  const { cgroup, rule, decoys } = (value ?? {}) as Record<string, unknown>;
+  if (typeof cgroup !== "string" || typeof rule !== "string" || !Array.isArray(decoys)) {
+    throw new Refusal(2, "Expected {cgroup: path, rule: id, decoys: [{path, kind}]}");
+  }
+  for (const { path, kind } of decoys) {
+    if (typeof path !== "string" || !path.startsWith("/") || !["file", "subtree", "inode"].includes(kind)) {
+      throw new Refusal(
+        2,
+        "Expected each decoy to have an absolute path and the kind file, subtree or inode",
+      );
+    }
+  }
+  return { cgroup, rule, decoys };
+}
+
+function statsKey(by: string | null): StatsReport["by"] {
+  if (by === null) return undefined;
+  const key = STATS_KEYS.find((name) => name === by);
+  if (key === undefined) throw new Refusal(2, `Expected by to be one of ${STATS_KEYS.join(", ")}, got ${by}`);
+  return key;
+}
+
+function question(parameters: URLSearchParams): ExplainQuestion {
+  const unknown = [...parameters.keys()].find((key) => !QUESTION_KEYS.includes(key));
+  if (unknown !== undefined) throw new Refusal(2, `Expected ${QUESTION_KEYS.join(", ")}, got ${unknown}`);
+  const { path, ...rest } = Object.fromEntries(parameters);
+  if (path === undefined) throw new Refusal(2, "Expected path");
+  return { path, ...rest };
+}
+
+const QUESTION_KEYS: readonly string[] = ["path", "op", "cgroup", "uid", "exe"];
