@@ -77,14 +77,20 @@ export class PolicyDocument {
 /**
  * Parses a text. Every problem is added to `problems`; the result is undefined if there was one that makes the values
  * unreliable.
+ *
+ * @param noun What the text should be, for messages. Default: a policy.
  */
-export function parseDocument(text: string, problems: ProblemList): PolicyDocument | undefined {
-  const lines = readLines(text, problems);
+export function parseDocument(
+  text: string,
+  problems: ProblemList,
+  noun = "policy",
+): PolicyDocument | undefined {
+  const lines = readLines(text, problems, noun);
   if (problems.count > 0) return undefined;
   const document = compose(text, lines, problems);
   if (problems.count > 0) return undefined;
   if (document === undefined) {
-    problems.add({ line: 1, column: 1 }, [], "the file is empty", "a policy");
+    problems.add({ line: 1, column: 1 }, [], "the file is empty", `a ${noun}`);
     return undefined;
   }
   return new PolicyDocument(document, lines);
@@ -222,7 +228,7 @@ function refusalOf(lexeme: string): { readonly message: string; readonly expecte
     case "%":
       return {
         message: `the directive ${quote(lexeme)} is not accepted`,
-        expected: "a policy without directives",
+        expected: "YAML without directives",
       };
     default:
       return undefined;
@@ -230,7 +236,7 @@ function refusalOf(lexeme: string): { readonly message: string; readonly expecte
 }
 
 /** Finds the lines. Refuses what editors do not show, and line breaks that parsers disagree about. */
-function readLines(text: string, problems: ProblemList): LineCounter {
+function readLines(text: string, problems: ProblemList, noun: string): LineCounter {
   const lines = new LineCounter();
   lines.addNewLine(0);
   for (const { 0: character, index } of text.matchAll(UNPRINTABLE)) {
@@ -238,7 +244,7 @@ function readLines(text: string, problems: ProblemList): LineCounter {
     else if (index === 0 && character === "\ufeff") {
       problems.add({ line: 1, column: 1 }, [], "the file begins with a byte order mark", "UTF-8 without one");
     } else if (!isLayout(character, text[index + 1])) {
-      const message = `${characterName(character)} is not accepted in a policy`;
+      const message = `${characterName(character)} is not accepted in a ${noun}`;
       problems.add(placeAt(lines, index), [], message, "printable text");
     }
     if (problems.full) break;

@@ -7,27 +7,34 @@
 import type * as z from "zod";
 import type { PolicyDocument } from "./document.ts";
 import type { KeyPath, ProblemList } from "./problem.ts";
-import { acceptedKeys, expectedAt } from "./schema.ts";
+import { POLICY_GUIDE } from "./schema.ts";
+import type { SchemaGuide } from "./schema_guide.ts";
 import { nearest } from "./suggest.ts";
 import { quote } from "./syntax.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** Adds a problem for each of the schema's issues with `value`, which is what `document` holds. */
+/**
+ * Adds a problem for each of the schema's issues with `value`, which is what `document` holds.
+ *
+ * @param guide To the schema. Default: the policy's.
+ */
 export function reportIssues(
   issues: readonly Issue[],
   value: unknown,
   document: PolicyDocument,
   problems: ProblemList,
+  guide: SchemaGuide = POLICY_GUIDE,
 ): void {
   for (const issue of issues) {
     const path = issue.path.map((key) => typeof key === "symbol" ? String(key) : key);
     if (problems.full) problems.omit(issue.code === "unrecognized_keys" ? issue.keys.length : 1);
-    else if (issue.code === "unrecognized_keys") reportUnknownKeys(issue.keys, path, document, problems);
-    else if (issue.code === "invalid_key") reportBadKey(path, document, problems);
-    else if (isMissing(value, path)) reportMissing(path, document, problems);
+    else if (issue.code === "unrecognized_keys") {
+      reportUnknownKeys(issue.keys, path, { document, problems, guide });
+    } else if (issue.code === "invalid_key") reportBadKey(path, { document, problems, guide });
+    else if (isMissing(value, path)) reportMissing(path, { document, problems, guide });
     else {
-      const { message, expected } = describe(issue, valueAt(value, path), path);
+      const { message, expected } = describe(issue, valueAt(value, path), guide.expectedAt(path));
       problems.add(document.placeOf(path), path, message, expected);
     }
   }
@@ -42,13 +49,14 @@ export function describeValue(value: unknown): string {
   return String(value);
 }
 
-function reportUnknownKeys(
-  keys: readonly string[],
-  path: KeyPath,
-  document: PolicyDocument,
-  problems: ProblemList,
-) {
-  const known = acceptedKeys(path);
+interface Report {
+  readonly document: PolicyDocument;
+  readonly problems: ProblemList;
+  readonly guide: SchemaGuide;
+}
+
+function reportUnknownKeys(keys: readonly string[], path: KeyPath, { document, problems, guide }: Report) {
+  const known = guide.acceptedKeys(path);
   for (const [index, key] of keys.entries()) {
     if (problems.full) return problems.omit(keys.length - index);
     const meant = nearest(key, known);
@@ -58,20 +66,20 @@ function reportUnknownKeys(
   }
 }
 
-function reportBadKey(path: KeyPath, document: PolicyDocument, problems: ProblemList): void {
+function reportBadKey(path: KeyPath, { document, problems, guide }: Report): void {
   const parent = path.slice(0, -1);
   const key = String(path.at(-1));
   problems.add(
     document.placeOfKey(parent, key),
     path,
     `${quote(key)} is not a scope's name`,
-    expectedAt(["rules", 0, "id"]),
+    guide.expectedAt(["rules", 0, "id"]),
   );
 }
 
-function reportMissing(path: KeyPath, document: PolicyDocument, problems: ProblemList): void {
+function reportMissing(path: KeyPath, { document, problems, guide }: Report): void {
   const place = document.placeOf(path.slice(0, -1));
-  problems.add(place, path, `the key ${quote(String(path.at(-1)))} is missing`, expectedAt(path));
+  problems.add(place, path, `the key ${quote(String(path.at(-1)))} is missing`, guide.expectedAt(path));
 }
 
 interface Description {
@@ -79,7 +87,7 @@ interface Description {
   readonly expected: string | undefined;
 }
 
-function describe(issue: Issue, value: unknown, path: KeyPath): Description {
+function describe(issue: Issue, value: unknown, expected: string | undefined): Description {
   const shown = describeValue(value);
   switch (issue.code) {
     case "invalid_type":
@@ -97,11 +105,11 @@ function describe(issue: Issue, value: unknown, path: KeyPath): Description {
     case "too_big":
       return { message: `${shown} is too large`, expected: `at most ${issue.maximum}` };
     case "invalid_format":
-      return { message: `${shown} is not well formed`, expected: expectedAt(path) };
+      return { message: `${shown} is not well formed`, expected };
     case "custom":
-      return { message: issue.message, expected: expectedAt(path) };
+      return { message: issue.message, expected };
     default:
-      return { message: `${shown} is not accepted`, expected: expectedAt(path) };
+      return { message: `${shown} is not accepted`, expected };
   }
 }
 
@@ -109,6 +117,7 @@ const TYPES: Readonly<Record<string, string>> = {
   string: "a text, in quotes if need be",
   number: "a whole number",
   int: "a whole number",
+  boolean: "true or false",
   array: "a list",
   object: "a mapping",
   record: "a mapping",

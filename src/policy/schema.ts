@@ -9,6 +9,7 @@
 
 import * as z from "zod";
 import { DEFAULT_OPERATIONS, OPERATIONS } from "./operations.ts";
+import { EXPECTATIONS, guideTo, type SchemaGuide } from "./schema_guide.ts";
 import { parseCgroup, type Parsed, parseFilePath, parseInodeTarget, parsePathTarget } from "./syntax.ts";
 
 /** Names that users choose: of rules and scopes. They appear in metrics and on command lines. */
@@ -17,13 +18,11 @@ export const ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 /** What a policy's name may be: as an id, with capitals. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-const expectations = z.registry<{ readonly expected: string }>();
-
 const mode = z.enum(["enforce", "audit"]).meta({
   description: "enforce: refuse with EPERM; audit: let through and report",
 });
 
-const id = z.string().regex(ID_PATTERN).register(expectations, {
+const id = z.string().regex(ID_PATTERN).register(EXPECTATIONS, {
   expected: "lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 63",
 });
 
@@ -73,11 +72,11 @@ const rule = z.strictObject({
 /** The policy format. Input: a YAML document as plain values. Output: the same, texts parsed and defaults filled in. */
 export const policySchema = z.strictObject({
   version: z.literal(1).meta({ description: "Version of the format" }),
-  name: z.string().regex(NAME_PATTERN).register(expectations, {
+  name: z.string().regex(NAME_PATTERN).register(EXPECTATIONS, {
     expected: "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 63",
   }),
   serial: z.int().min(1).meta({ description: "Number of the rollout; it only grows" }),
-  expires: z.iso.datetime({ offset: true }).register(expectations, {
+  expires: z.iso.datetime({ offset: true }).register(EXPECTATIONS, {
     expected: "a time with its zone, such as 2027-06-01T00:00:00Z",
   }).optional().meta({
     description: "After it, the policy can no longer be applied anew",
@@ -101,19 +100,8 @@ export function policyJsonSchema(): Record<string, unknown> {
   return { $schema, title: "aegisbpf policy, version 1", ...body };
 }
 
-/**
- * The keys that the format knows at a place, such as `["rules", 0]`; empty where it has no fixed keys.
- */
-export function acceptedKeys(path: readonly PropertyKey[]): readonly string[] {
-  const schema = schemaAt(path);
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-}
-
-/** What a value at a place should look like, in words, where the schema says so. */
-export function expectedAt(path: readonly PropertyKey[]): string | undefined {
-  const schema = schemaAt(path);
-  return schema && expectations.get(schema)?.expected;
-}
+/** What the format says about places in a policy. */
+export const POLICY_GUIDE: SchemaGuide = guideTo(policySchema);
 
 interface TextDescription {
   readonly description: string;
@@ -129,24 +117,5 @@ function parsed<T>(parse: (text: string) => Parsed<T>, about: TextDescription) {
       context.issues.push({ code: "custom", message: result.message, input: text });
       return z.NEVER;
     },
-  ).register(expectations, { expected: about.expected });
-}
-
-function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
-  let schema: unknown = policySchema;
-  for (const key of path) schema = childOf(unwrapped(schema), key);
-  const found = unwrapped(schema);
-  return found instanceof z.ZodType ? found : undefined;
-}
-
-function unwrapped(schema: unknown): unknown {
-  while (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) schema = schema.unwrap();
-  return schema;
-}
-
-function childOf(schema: unknown, key: PropertyKey): unknown {
-  if (schema instanceof z.ZodObject) return typeof key === "string" ? schema.shape[key] : undefined;
-  if (schema instanceof z.ZodArray) return schema.element;
-  if (schema instanceof z.ZodRecord) return schema.valueType;
-  return undefined;
+  ).register(EXPECTATIONS, { expected: about.expected });
 }

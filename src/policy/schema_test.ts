@@ -1,9 +1,9 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { OPERATIONS } from "./operations.ts";
-import { acceptedKeys, expectedAt, policyJsonSchema } from "./schema.ts";
+import { POLICY_GUIDE, policyJsonSchema } from "./schema.ts";
 
-Deno.test("acceptedKeys() knows the keys of every place", () => {
-  deepStrictEqual(acceptedKeys([]), [
+Deno.test("POLICY_GUIDE knows the keys of every place", () => {
+  deepStrictEqual(POLICY_GUIDE.acceptedKeys([]), [
     "version",
     "name",
     "serial",
@@ -13,7 +13,7 @@ Deno.test("acceptedKeys() knows the keys of every place", () => {
     "allow",
     "rules",
   ]);
-  deepStrictEqual(acceptedKeys(["rules", 7]), [
+  deepStrictEqual(POLICY_GUIDE.acceptedKeys(["rules", 7]), [
     "id",
     "paths",
     "inodes",
@@ -23,15 +23,15 @@ Deno.test("acceptedKeys() knows the keys of every place", () => {
     "mode",
     "signal",
   ]);
-  deepStrictEqual(acceptedKeys(["rules", 7, "except"]), ["cgroups", "exe", "uids"]);
-  deepStrictEqual(acceptedKeys(["scopes"]), []);
-  deepStrictEqual(acceptedKeys(["nothing", "here"]), []);
+  deepStrictEqual(POLICY_GUIDE.acceptedKeys(["rules", 7, "except"]), ["cgroups", "exe", "uids"]);
+  deepStrictEqual(POLICY_GUIDE.acceptedKeys(["scopes"]), []);
+  deepStrictEqual(POLICY_GUIDE.acceptedKeys(["nothing", "here"]), []);
 });
 
-Deno.test("expectedAt() describes texts with a syntax of their own", () => {
-  ok(expectedAt(["rules", 0, "paths", 3])?.includes("absolute path"));
-  ok(expectedAt(["scopes", "web", 0])?.includes("cgroup2"));
-  strictEqual(expectedAt(["rules", 0, "signal"]), undefined);
+Deno.test("POLICY_GUIDE describes texts with a syntax of their own", () => {
+  ok(POLICY_GUIDE.expectedAt(["rules", 0, "paths", 3])?.includes("absolute path"));
+  ok(POLICY_GUIDE.expectedAt(["scopes", "web", 0])?.includes("cgroup2"));
+  strictEqual(POLICY_GUIDE.expectedAt(["rules", 0, "signal"]), undefined);
 });
 
 Deno.test("policyJsonSchema() describes what a person writes, and refuses unknown keys as the parser does", () => {
