@@ -8,6 +8,7 @@ import * as z from "zod";
 import { decodeText, parseDocument } from "../policy/document.ts";
 import { reportIssues } from "../policy/issues.ts";
 import { ProblemList } from "../policy/problem.ts";
+import { checkKeys } from "../policy/semantics.ts";
 import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
 import { EXPECTATIONS, guideTo } from "../policy/schema_guide.ts";
 import { Refusal } from "./refusal.ts";
@@ -60,6 +61,7 @@ export function parseConfig(bytes: Uint8Array, file: string): Config {
   // A file of nothing but comments says nothing: every default holds.
   if (text !== undefined && /^(?:[ \t]*(?:#.*)?\r?(?:\n|$))*$/.test(text)) return DEFAULT_CONFIG;
   const document = text === undefined ? undefined : parseDocument(text, problems, "configuration");
+  if (document) checkKeys(document, problems);
   const value = document?.toValue();
   const result = configSchema.safeParse(value);
   if (document && !result.success) {

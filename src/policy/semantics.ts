@@ -20,7 +20,7 @@ export interface Findings {
 
 /** Adds the problems of the document as a whole. */
 export function checkSemantics(document: PolicyDocument, findings: Findings): void {
-  checkKeys(document, document.root, [], findings.problems);
+  checkKeys(document, findings.problems);
   if (isOversized(document)) return checkSizes(document, findings.problems);
   const rules = seqItems(document.node(["rules"]));
   checkIds(document, rules, findings.problems);
@@ -29,6 +29,11 @@ export function checkSemantics(document: PolicyDocument, findings: Findings): vo
   checkCallerSets(document, rules, findings.problems);
   checkRepeats(document, rules, findings.warnings);
   checkWholeHost(document, findings.warnings);
+}
+
+/** Adds a problem for each key that is written twice in one mapping, or that must not be read at all. */
+export function checkKeys(document: PolicyDocument, problems: ProblemList): void {
+  checkKeysBelow(document, document.root, [], problems);
 }
 
 /** True if the policy has so many rules or scopes that looking at each would only cost time. */
@@ -51,8 +56,10 @@ function checkSizes(document: PolicyDocument, problems: ProblemList): void {
   }
 }
 
-function checkKeys(document: PolicyDocument, node: unknown, path: KeyPath, problems: ProblemList): void {
-  if (isSeq(node)) node.items.forEach((item, index) => checkKeys(document, item, [...path, index], problems));
+function checkKeysBelow(document: PolicyDocument, node: unknown, path: KeyPath, problems: ProblemList): void {
+  if (isSeq(node)) {
+    node.items.forEach((item, index) => checkKeysBelow(document, item, [...path, index], problems));
+  }
   if (!isMap(node)) return;
   const seen = new Map<string, unknown>();
   for (const { key: keyNode, value } of node.items) {
@@ -70,7 +77,7 @@ function checkKeys(document: PolicyDocument, node: unknown, path: KeyPath, probl
       problems.add(document.place(keyNode), [...path, key], `unknown key ${quote(key)}`);
     }
     seen.set(key, keyNode);
-    checkKeys(document, value, [...path, key], problems);
+    checkKeysBelow(document, value, [...path, key], problems);
   }
 }
 
