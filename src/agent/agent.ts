@@ -26,6 +26,7 @@ import type {
 } from "./api.ts";
 import { healthOf } from "./health.ts";
 import type { Locations } from "./locations.ts";
+import { OneWriter } from "./one_writer.ts";
 import { type ApplyOptions, PolicyEngine } from "./policy_engine.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { explain, type ExplainQuestion } from "./explain.ts";
@@ -51,6 +52,8 @@ export interface AgentParts {
 export class Agent {
   readonly engine: PolicyEngine;
   readonly log: (line: string) => void;
+  /** What changes the agent takes turns here. */
+  readonly writer = new OneWriter();
   /** Decoys' rules beside the policy, for `prove`. */
   readonly prove: ProveLease;
   readonly #parts: AgentParts;

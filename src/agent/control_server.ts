@@ -3,31 +3,59 @@
  *
  * @module
  */
+import { connectedPeers } from "../../ffi/unix_socket.ts";
 import type { ApiErrorBody } from "./api.ts";
 import type { Agent } from "./agent.ts";
+import { type RunningServer, serveBounded, type ServerBounds } from "./bounded_server.ts";
 import { Refusal } from "./refusal.ts";
+import { MAX_BODY, METHODS } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 
-/** Serves until `signal` is aborted. The socket is for root alone. */
+/** Serves until `signal` is aborted. The socket is for root alone: by its mode, and by asking who is there. */
 export function serveControl(
   agent: Agent,
   path: string,
   signal: AbortSignal,
-): Deno.HttpServer<Deno.UnixAddr> {
+  bounds: ServerBounds = {},
+): RunningServer {
   removeStale(path);
-  const server = Deno.serve({ path, signal, onListen: () => {} }, (request) => respond(agent, request));
+  const listener = Deno.listen({ transport: "unix", path });
   Deno.chmodSync(path, 0o600);
-  return server;
+  return serveBounded(listener, {
+    answer: (request) => respond(agent, request),
+    refuse: (status, message) => refuse(status, { exit: 2, message }),
+    isStranger: strangerWatch(agent, path),
+    bounds: { maxBody: MAX_BODY, ...bounds },
+  }, signal);
 }
+
+/**
+ * Tells whether the connection that was accepted just now is somebody else's than root's. Strangers are closed as they
+ * come, so there is never another one.
+ */
+function strangerWatch(agent: Agent, path: string): () => boolean {
+  const own = Deno.uid();
+  let nextLog = 0;
+  return () => {
+    const peer = connectedPeers(path).values().find(({ uid }) => uid !== 0 && uid !== own);
+    if (peer !== undefined && performance.now() >= nextLog) {
+      nextLog = performance.now() + LOG_PAUSE_MS;
+      agent.log(`turned away from the control socket: uid ${peer.uid}, pid ${peer.pid}`);
+    }
+    return peer !== undefined;
+  };
+}
+
+const LOG_PAUSE_MS = 60_000;
 
 async function respond(agent: Agent, request: Request): Promise<Response> {
   const url = new URL(request.url);
   const handler = ROUTES[`${request.method} ${url.pathname}`];
-  if (handler === undefined) {
-    return refuse(404, { exit: 2, message: `There is no ${request.method} ${url.pathname}` });
-  }
+  if (handler === undefined) return noRoute(request.method, url.pathname);
   try {
-    return await handler(agent, request, url);
+    // What only reads needs no turn: health answers while a policy waits for its own.
+    if (request.method === "GET") return await handler(agent, request, url);
+    return await agent.writer.run(() => handler(agent, request, url));
   } catch (error) {
     if (error instanceof Refusal) {
       const { exit, message, problems } = error;
@@ -38,6 +66,15 @@ async function respond(agent: Agent, request: Request): Promise<Response> {
     );
     return refuse(500, { exit: 70, message: error instanceof Error ? error.message : String(error) });
   }
+}
+
+function noRoute(method: string, path: string): Response {
+  const others = METHODS.filter((other) => Object.hasOwn(ROUTES, `${other} ${path}`));
+  const message = `There is no ${method} ${path}`;
+  if (others.length === 0) return refuse(404, { exit: 2, message });
+  const response = refuse(405, { exit: 2, message: `${message}, only ${others.join(" and ")}` });
+  response.headers.set("allow", others.join(", "));
+  return response;
 }
 
 function refuse(status: number, error: ApiErrorBody["error"]): Response {

@@ -3,7 +3,9 @@ import { Buffer } from "node:buffer";
 import { request } from "node:http";
 import type { Agent } from "./agent.ts";
 import { serveControl } from "./control_server.ts";
+import { OneWriter } from "./one_writer.ts";
 import { Refusal } from "./refusal.ts";
+import "../../ffi/test_support.ts";
 
 interface Answer {
   readonly status: number;
@@ -32,6 +34,7 @@ class Served implements AsyncDisposable {
         return { applied: true };
       },
       log: (line: string) => this.logged.push(line),
+      writer: new OneWriter(),
       ...agent,
     };
     this.#server = serveControl(fake as unknown as Agent, this.path, this.#abort.signal);
@@ -133,9 +136,9 @@ Deno.test("serveControl() refuses a body that is too large, and serves on", asyn
     .catch((error: NodeJS.ErrnoException) => {
       // It may be refused before all of it was taken.
       if (error.code !== "EPIPE" && error.code !== "ECONNRESET") throw error;
-      return { status: 400, json: { error: { exit: 2, message: "at most" } } };
+      return { status: 413, json: { error: { exit: 2, message: "at most" } } };
     });
-  deepStrictEqual([status, json.error.exit], [400, 2]);
+  deepStrictEqual([status, json.error.exit], [413, 2]);
   match(json.error.message, /at most/);
   strictEqual((await served.ask("GET", "/v1/health")).status, 200);
 });
@@ -147,15 +150,23 @@ Deno.test("serveControl() says that there is no such route, or not by that metho
       ["GET", "/"],
       ["GET", "/v2/health"],
       ["GET", "/v1/health/"],
-      ["POST", "/v1/health"],
-      ["GET", "/v1/policy/apply"],
-      ["DELETE", "/v1/policy"],
       ["GET", "/constructor"],
       ["GET", "/__proto__"],
     ] as const
   ) {
     const { status, json } = await served.ask(method, path);
     deepStrictEqual([status, json?.error.exit], [404, 2], `${method} ${path}`);
+  }
+  for (
+    const [method, path, other] of [
+      ["POST", "/v1/health", "GET"],
+      ["GET", "/v1/policy/apply", "POST"],
+      ["DELETE", "/v1/policy", "GET"],
+    ] as const
+  ) {
+    const { status, json } = await served.ask(method, path);
+    deepStrictEqual([status, json?.error.exit], [405, 2], `${method} ${path}`);
+    match(json.error.message, new RegExp(`only ${other}$`));
   }
 });
 
@@ -197,3 +208,29 @@ Deno.test("serveControl() answers and logs a fault of its own, and serves on", a
   ok(served.logged.some((line) => line.includes("GET /v1/health") && line.includes("a fault")));
   strictEqual((await served.ask("GET", "/v1/stats")).status, 200);
 });
+
+Deno.test(
+  "serveControl() turns another user away, and serves root on",
+  { ignore: Deno.uid() !== 0 },
+  async () => {
+    await using served = new Served();
+    // What keeps others out first, the modes, is taken away for this.
+    Deno.chmodSync(served.folder, 0o755);
+    Deno.chmodSync(served.path, 0o666);
+    const script =
+      `use Socket; $SIG{PIPE} = "IGNORE"; socket S, AF_UNIX, SOCK_STREAM, 0; connect S, sockaddr_un(shift) or die $!;
+      syswrite S, "GET /v1/health HTTP/1.1\\r\\n\\r\\n"; local $/; print "answered: ", <S>`;
+    for (let index = 0; index < 2; index++) {
+      const { stdout } = await new Deno.Command("/usr/bin/perl", {
+        args: ["-e", script, served.path],
+        cwd: "/",
+        uid: 65534,
+        gid: 65534,
+      }).output();
+      strictEqual(new TextDecoder().decode(stdout), "answered: ");
+    }
+    strictEqual(served.logged.length, 1);
+    match(served.logged[0] ?? "", /^turned away from the control socket: uid 65534, pid \d+$/);
+    strictEqual((await served.ask("GET", "/v1/health")).status, 200);
+  },
+);

@@ -197,9 +197,10 @@ async function serveUntilSignal(
     notifySystemd("STOPPING=1");
     agent.stop();
   };
-  const reload = () => {
+  const reload = async () => {
     try {
-      const { applied } = agent.reload(readSource(options.policy ?? places.policy));
+      const reread = () => agent.reload(readSource(options.policy ?? places.policy));
+      const { applied } = await agent.writer.run(reread);
       if (!applied) log("reload: the policy is the one in force");
     } catch (error) {
       const refusal = asRefusal(error);
