@@ -67,6 +67,15 @@ export class PolicyDocument {
     return pair ? this.place(pair.key) : this.placeOf(path);
   }
 
+  /** Where an entry of the list at a key path is, given by its text; if it is not in it, where the list is. */
+  placeOfEntry(path: KeyPath, text: string): Place {
+    const list = this.node(path);
+    const entry = isSeq(list)
+      ? list.items.find((item) => isScalar(item) && String(item.value) === text)
+      : undefined;
+    return entry === undefined ? this.placeOf(path) : this.place(entry);
+  }
+
   /** Where a node of this document begins. */
   place(node: unknown): Place {
     const start = asNode(node)?.range?.[0] ?? 0;

@@ -25,6 +25,8 @@ export type ParseResult =
     readonly sha256: string;
     /** Doubtful, but accepted. */
     readonly warnings: readonly Problem[];
+    /** Where everything is in the text. */
+    readonly document: PolicyDocument;
   }
   | {
     readonly ok: false;
@@ -56,9 +58,9 @@ export function parsePolicy(text: string | Uint8Array, file: string): ParseResul
   const decoded = typeof text === "string" ? text : decodeText(bytes, problems);
   const document = decoded === undefined ? undefined : parseDocument(decoded, problems);
   const policy = document && check(document, problems, warnings);
-  if (policy === undefined) return { ok: false, problems: problems.sorted() };
+  if (document === undefined || policy === undefined) return { ok: false, problems: problems.sorted() };
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { ok: true, policy, sha256, warnings: warnings.sorted() };
+  return { ok: true, policy, sha256, warnings: warnings.sorted(), document };
 }
 
 function check(document: PolicyDocument, problems: ProblemList, warnings: ProblemList): Policy | undefined {
