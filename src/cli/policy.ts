@@ -6,7 +6,9 @@
 import type { Context } from "./context.ts";
 import type { Parent } from "./definition.ts";
 import { addPolicyApply } from "./policy_apply.ts";
+import { addPolicyDiff } from "./policy_diff.ts";
 import { addPolicyExport } from "./policy_export.ts";
+import { addPolicyImport } from "./policy_import.ts";
 import { addPolicySchema } from "./policy_schema.ts";
 import { addPolicyShow } from "./policy_show.ts";
 import { addPolicyValidate } from "./policy_validate.ts";
@@ -24,5 +26,7 @@ const MEMBERS: readonly ((parent: Parent, context: Context) => void)[] = [
   addPolicyApply,
   addPolicyShow,
   addPolicyExport,
+  addPolicyDiff,
+  addPolicyImport,
   addPolicySchema,
 ];
