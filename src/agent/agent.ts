@@ -25,6 +25,8 @@ import type {
   StatsReport,
 } from "./api.ts";
 import { healthOf } from "./health.ts";
+import { HandControl } from "./hand_control.ts";
+import { HandRules } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
 import { OneWriter } from "./one_writer.ts";
 import { type ApplyOptions, PolicyEngine } from "./policy_engine.ts";
@@ -42,6 +44,8 @@ export interface AgentParts {
   readonly locations: Locations;
   readonly version: string;
   readonly mode?: Mode;
+  /** Rules by hand; by default those that are kept. */
+  readonly hand?: HandRules;
   /** Takes each event. */
   readonly emit: (event: DecisionEvent) => void;
   /** Takes each line for the log. */
@@ -56,6 +60,8 @@ export class Agent {
   readonly writer = new OneWriter();
   /** Decoys' rules beside the policy, for `prove`. */
   readonly prove: ProveLease;
+  /** Rules and exemptions by hand. */
+  readonly hand: HandControl;
   readonly #parts: AgentParts;
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
@@ -71,6 +77,7 @@ export class Agent {
 
   constructor(parts: AgentParts) {
     const { up, pins, store, locations, mode } = parts;
+    const { hand = new HandRules({ state: locations.state, mode }) } = parts;
     this.#parts = parts;
     this.log = parts.log;
     this.engine = new PolicyEngine({
@@ -78,12 +85,21 @@ export class Agent {
       pins,
       store,
       locations,
+      beside: hand,
       ...(mode === undefined ? {} : { mode }),
     });
     this.#ring = new RingBuffer(up.state.maps.records.fd);
     this.#rememberSets();
     this.prove = new ProveLease({
       engine: this.engine,
+      installed: () => this.#rememberSets(),
+      log: this.log,
+    });
+    this.hand = new HandControl({
+      hand,
+      engine: this.engine,
+      state: up.state,
+      locations,
       installed: () => this.#rememberSets(),
       log: this.log,
     });
@@ -115,6 +131,7 @@ export class Agent {
       if (now - swept >= SWEEP_MS) {
         swept = now;
         this.#beat();
+        this.hand.tick();
         // By the time of the look: a flow that is older has its record taken, however long following took.
         this.#reporter.sweep(lookedNs, control.coalesceNs);
       }
@@ -203,7 +220,8 @@ export class Agent {
   /** The policy in force, or null. */
   policy(): PolicyView | null {
     const { current } = this.engine;
-    return current ? policyViewOf(current, this.#parts.up.state) : null;
+    if (current === undefined) return null;
+    return policyViewOf(current, this.#parts.up.state, { ...this.hand.rules(), ...this.hand.exemptions() });
   }
 
   /**
@@ -214,6 +232,7 @@ export class Agent {
   policySource(): Uint8Array {
     const { current } = this.engine;
     if (current === undefined) throw new Refusal(1, "No policy is in force");
+    if (current.bytes.length === 0) throw new Refusal(1, "No policy is in force, only rules by hand");
     return current.bytes;
   }
 

@@ -9,6 +9,7 @@
  *     GET  /v1/explain?path=P[&op=O][&cgroup=C][&uid=U][&exe=E] → ExplainReport
  *     POST /v1/prove/begin ProveBegin    → ProveBegun
  *     POST /v1/prove/end                 → ProveEnded
+ *     /v1/deny, /v1/allow                → see hand_api.ts
  *
  * Every refusal is an ApiErrorBody with a status of 400 to 599.
  *
@@ -16,6 +17,7 @@
  */
 import type { Backend } from "../kernel/backend.ts";
 import type { Problem } from "../policy/problem.ts";
+import type { HandExemptionView } from "./hand_api.ts";
 
 /** What the host gets right now; contract section 1. */
 export type Posture = "enforce" | "audit" | "degraded" | "off";
@@ -34,7 +36,10 @@ export interface PolicySummary {
   readonly sha256: string;
   /** Who signed it; null for an unsigned policy. */
   readonly signer: string | null;
+  /** Rules by hand included. */
   readonly rules: number;
+  /** How many of the rules are by hand, where there are any. */
+  readonly by_hand?: number;
   /** Paths of rules at which nothing stands yet. */
   readonly waiting: number;
 }
@@ -74,6 +79,11 @@ export interface TargetView {
 /** A rule in force. */
 export interface RuleView {
   readonly id: string;
+  /** For a rule by hand. */
+  readonly origin?: "hand";
+  /** RFC 3339, for a rule by hand that ends by itself. */
+  readonly expires?: string;
+  /** 0 for a rule by hand. */
   readonly line: number;
   readonly mode: "enforce" | "audit";
   /** What happens on this host: audit where the backend cannot refuse. */
@@ -91,7 +101,7 @@ export interface PolicyView extends PolicySummary {
   readonly applied: string;
   readonly file: string;
   readonly rule_list: readonly RuleView[];
-  readonly allow: { readonly cgroups: readonly string[] };
+  readonly allow: { readonly cgroups: readonly string[]; readonly by_hand?: readonly HandExemptionView[] };
 }
 
 /** What `policy apply` sends. */
@@ -167,7 +177,9 @@ export const STATS_KEYS = ["rule", "cgroup", "inode", "path"] as const;
 /** A rule that names the file that was asked about, and what it says. */
 export interface ExplainedRule {
   readonly id: string;
-  /** Its line in the policy; null where the policy in force is not the agent's, or the rule is not in it. */
+  /** For a rule by hand. */
+  readonly origin?: "hand";
+  /** Its line in the policy; null for a rule by hand, and where the policy in force is not the agent's, or the rule is not in it. */
   readonly line: number | null;
   /** The target that names the file, as the policy has it; null for a file that came to be covered later. */
   readonly target: { readonly text: string; readonly line: number } | null;

@@ -18,6 +18,7 @@ import { fillIdleSet, type PolicyLabel, ROOM_TO_LEARN, switchTo } from "../kerne
 import { attachHooks, type KernelState } from "../kernel/state.ts";
 import { identityText } from "../kernel/packed.ts";
 import type { ResolvedPolicy, ResolvedTarget } from "../policy/resolve.ts";
+import { type Carry, carryAll } from "./carry.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What came into force. */
@@ -96,16 +97,21 @@ export class Enforcer {
     return learnt + this.#live.added >= ROOM_TO_LEARN / 2;
   }
 
-  /** What the first `rules` rules of the set in force cover, whether found or learnt. */
-  covered(rules: number): SetEntry[] {
+  /** What the first `rules` rules of the set in force cover, whether found or learnt, as another set has it. */
+  covered(rules: number, carry: Carry = carryAll): SetEntry[] {
     const { control } = this.#state;
-    return coveredThings(this.#state, control.liveIndex(), rules + CANARY_RULES);
+    return coveredThings(this.#state, control.liveIndex(), rules + CANARY_RULES).flatMap((entry) =>
+      carry(entry) ?? []
+    );
   }
 
   /** Adds what the set before covers by its first `rules` rules: it may have learnt more until the switch. */
-  coverAsBefore(rules: number): void {
+  coverAsBefore(rules: number, carry: Carry = carryAll): void {
     const before = (this.#state.control.liveIndex() ^ 1) as SetIndex;
-    for (const entry of coveredThings(this.#state, before, rules + CANARY_RULES)) this.#live?.add(entry);
+    for (const entry of coveredThings(this.#state, before, rules + CANARY_RULES)) {
+      const carried = carry(entry);
+      if (carried) this.#live?.add(carried);
+    }
   }
 
   /** Whether the kernel side waits for the agent to look. */

@@ -14,6 +14,7 @@ import type { ExplainedRule, ExplainReport } from "./api.ts";
 import { changeOf } from "./explain_change.ts";
 import { ExplainNames } from "./explain_names.ts";
 import { obstaclesTo } from "./explain_obstacles.ts";
+import { isHandId } from "./hand_file.ts";
 import { type AskedCaller, findCaller, findSubject } from "./explain_subject.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
 import { Refusal } from "./refusal.ts";
@@ -102,9 +103,11 @@ function operation(text = "read"): Operation {
 
 function explained(judged: Judged, decides: boolean, op: Operation, names: ExplainNames): ExplainedRule {
   const { by, says } = judged;
+  const id = names.idOf(judged);
   return {
-    id: names.idOf(judged),
-    line: names.ruleOf(judged)?.line ?? null,
+    id,
+    ...(isHandId(id) ? { origin: "hand" } as const : {}),
+    line: names.ruleOf(judged)?.line || null,
     target: names.targetOf(judged),
     by,
     says,

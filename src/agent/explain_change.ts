@@ -10,6 +10,7 @@ import type { Mode } from "../policy/model.ts";
 import type { Operation } from "../policy/operations.ts";
 import type { ExplainedChange, ExplainReport } from "./api.ts";
 import type { Obstacles } from "./explain_obstacles.ts";
+import { isHandId } from "./hand_file.ts";
 import type { ExplainNames, NamedMember } from "./explain_names.ts";
 
 /** What a change is found from. */
@@ -39,6 +40,8 @@ function toAllow({ verdict, names, caller, op }: ChangeContext): ExplainedChange
   return {
     to: "allow",
     steps: rules.map((judged) => {
+      const byHand = removal(judged, names);
+      if (byHand !== undefined) return byHand;
       const place = names.placeOf(judged);
       if (path !== "/") return `add ${path} to except.cgroups of ${place}`;
       if (caller.exe) return `add ${caller.exe.path} to except.exe of ${place}`;
@@ -47,6 +50,12 @@ function toAllow({ verdict, names, caller, op }: ChangeContext): ExplainedChange
       return withoutCaller(judged, names, op);
     }),
   };
+}
+
+/** How a rule by hand goes; undefined for one of the policy. */
+function removal(judged: Judged, names: ExplainNames): string | undefined {
+  const id = names.idOf(judged);
+  return isHandId(id) ? `remove the rule by hand: aegisbpf deny remove ${id}` : undefined;
 }
 
 function withoutCaller(judged: Judged, names: ExplainNames, op: Operation): string {
@@ -80,7 +89,9 @@ function stepsToDeny(judged: Judged, { names, op, caller, mode }: ChangeContext)
   const steps = judged.unmet.flatMap((unmet) => lift(unmet, judged, names, op, caller.cgroup.path));
   if ((judged.rule.flags & AEGIS.RULE_ENFORCE) === 0) {
     steps.push(
-      mode === "audit" ? "run the agent without --mode audit" : `set mode: enforce in ${place}`,
+      mode === "audit" || isHandId(names.idOf(judged))
+        ? "run the agent without --mode audit"
+        : `set mode: enforce in ${place}`,
     );
   }
   return steps;
@@ -90,7 +101,9 @@ function lift(unmet: Unmet, judged: Judged, names: ExplainNames, op: Operation, 
   const place = names.placeOf(judged);
   switch (unmet.kind) {
     case "operation":
-      return [`add ${op} to deny of ${place}`];
+      return isHandId(names.idOf(judged))
+        ? [`add a rule by hand that denies ${op}`]
+        : [`add ${op} to deny of ${place}`];
     case "scope": {
       const [scope] = names.ruleOf(judged)?.in ?? [];
       return cgroup === "/" || scope === undefined
@@ -102,7 +115,11 @@ function lift(unmet: Unmet, judged: Judged, names: ExplainNames, op: Operation, 
         takeOut(member, `except.${member.list} of ${place}`)
       );
     case "exempt":
-      return names.membersOf(EXEMPT).map((member) => takeOut(member, "allow.cgroups"));
+      return names.membersOf(EXEMPT).map((member) =>
+        names.isExemptByHand(member.value)
+          ? `end the exemption by hand: aegisbpf allow remove ${member.value}`
+          : takeOut(member, "allow.cgroups")
+      );
   }
 }
 

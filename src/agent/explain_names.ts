@@ -8,17 +8,18 @@ import { EXEMPT } from "../kernel/decision.ts";
 import { AEGIS, OP } from "../kernel/layout.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
 import type { RuleNumbers } from "../kernel/rule_numbers.ts";
-import type { Rule } from "../policy/model.ts";
+import type { Policy, Rule } from "../policy/model.ts";
 import { type Operation, OPERATIONS } from "../policy/operations.ts";
 import { type ResolvedTarget, targetText } from "../policy/resolve.ts";
 import { formatCgroup } from "../policy/syntax.ts";
 import type { ExplainedRule, ExplainReport } from "./api.ts";
+import { isHandId } from "./hand_file.ts";
 import type { InForce } from "./policy_engine.ts";
 
 /** What the names are taken from. */
 export interface NameSources {
   /** The policy that the set in force was made of, if the agent knows it. */
-  readonly current: Pick<InForce, "policy" | "resolution"> | undefined;
+  readonly current: Pick<InForce, "policy" | "own" | "resolution"> | undefined;
   readonly numbers: Pick<RuleNumbers, "nameOf">;
   readonly subject: Subject;
   readonly file: ExplainReport["file"];
@@ -59,6 +60,7 @@ export class ExplainNames {
     const rule = this.ruleOf(judged);
     const position = rule && this.#sources.current?.policy.rules.indexOf(rule);
     const id = this.idOf(judged);
+    if (isHandId(id)) return `the rule by hand ${id}`;
     return position === undefined ? `rule ${id}` : `rules[${position}] (${id})`;
   }
 
@@ -66,6 +68,14 @@ export class ExplainNames {
   targetOf(judged: Judged): ExplainedRule["target"] {
     const found = this.#findTarget(judged);
     return found ? { text: targetText(found.target), line: found.target.line } : null;
+  }
+
+  /** Whether a cgroup is exempt by hand, and not by the policy. */
+  isExemptByHand(path: string): boolean {
+    const { current } = this.#sources;
+    const names = (policy: Pick<Policy, "allow"> | undefined) =>
+      policy?.allow.cgroups.some((cgroup) => formatCgroup(cgroup) === path) ?? false;
+    return names(current?.policy) && !names(current?.own);
   }
 
   /** How a rule names the subject, in words. */

@@ -24,6 +24,7 @@ import {
   type ResolvedTarget,
   resolvePolicy,
 } from "../policy/resolve.ts";
+import { carryBeside, carryRules } from "./carry.ts";
 import { changedTargets, Enforcer } from "./enforcer.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
@@ -31,12 +32,7 @@ import type { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A policy that is in force. */
-export interface InForce {
-  readonly warnings: readonly string[];
-  readonly policy: Policy;
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly file: string;
+export interface InForce extends WholePolicy {
   readonly resolution: ResolvedPolicy;
   readonly generation: bigint;
   readonly appliedNs: bigint;
@@ -49,6 +45,14 @@ export interface CheckedPolicy {
   readonly sha256: string;
   readonly file: string;
   readonly warnings: readonly string[];
+}
+
+/** A policy with what stands beside every policy. */
+export interface WholePolicy extends CheckedPolicy {
+  /** The policy and the rules by hand. */
+  readonly policy: Policy;
+  /** The policy alone. */
+  readonly own: Policy;
 }
 
 /** How to apply. */
@@ -64,6 +68,14 @@ export interface ExtraRules {
   readonly scopes: readonly Scope[];
 }
 
+/** What stands beside every policy: rules by hand. */
+export interface Beside {
+  /** The policy with it. */
+  extend(policy: Policy): Policy;
+  /** Whether a rule of an extended policy is one of them. */
+  includes(rule: Rule): boolean;
+}
+
 /** What the engine works with. */
 export interface EngineContext {
   readonly state: KernelState;
@@ -72,6 +84,8 @@ export interface EngineContext {
   readonly locations: Locations;
   /** Overrides the policy's mode. */
   readonly mode?: Mode;
+  /** By default nothing. */
+  readonly beside?: Beside;
 }
 
 /** Holds the policy in force and puts others into force. */
@@ -79,12 +93,14 @@ export class PolicyEngine {
   readonly numbers: RuleNumbers;
   readonly #context: EngineContext;
   readonly #enforcer: Enforcer;
+  readonly #beside: Beside;
   #current: InForce | undefined;
 
   constructor(context: EngineContext) {
     this.#context = context;
     this.numbers = new RuleNumbers(context.state.maps.rule_names);
     this.#enforcer = new Enforcer(context.state, context.pins);
+    this.#beside = context.beside ?? NOTHING_BESIDE;
   }
 
   /** The policy in force; undefined before the first. */
@@ -136,17 +152,42 @@ export class PolicyEngine {
     this.#checkSerial(checked);
     const current = this.#current;
     if (current?.sha256 === checked.sha256) return { inForce: current, applied: false };
-    const { set, resolution } = this.#resolve(checked, { dryRun });
+    const whole = this.#whole(checked);
+    const before = current?.policy.rules ?? [];
+    const carry = carryBeside(before, whole.policy.rules, this.#beside.includes);
+    const covered = this.#enforcer.covered(before.length, carry);
+    const { set, resolution } = this.#resolve(whole, { dryRun, covered });
     if (dryRun) {
-      return { inForce: { ...checked, resolution, generation: 0n, appliedNs: 0n }, applied: false };
+      return { inForce: { ...whole, resolution, generation: 0n, appliedNs: 0n }, applied: false };
     }
     this.#context.store.keep(checked);
-    this.#switch(checked, set, resolution);
+    const inForce = this.#switch(whole, set, resolution);
+    this.#enforcer.coverAsBefore(before.length, carry);
     this.#context.store.markCurrent(checked);
-    return {
-      inForce: this.#current ?? { ...checked, resolution, generation: 0n, appliedNs: 0n },
-      applied: true,
-    };
+    return { inForce, applied: true };
+  }
+
+  /**
+   * Puts what is in force into force anew with what stands beside it now, with no policy too.
+   *
+   * @param commit Is called when the set is made and before it comes into force; if it throws, nothing has changed.
+   * @throws {Refusal} 3 or 4; nothing has changed then.
+   */
+  besideChanged(commit: () => void = () => {}): InForce {
+    const whole = this.#whole(this.#current ?? WITHOUT_POLICY);
+    const before = this.#current?.policy.rules ?? [];
+    const carry = carryRules(before, whole.policy.rules);
+    const covered = this.#enforcer.covered(before.length, carry);
+    const { set, resolution } = this.#resolve(whole, { covered });
+    commit();
+    const inForce = this.#switch(whole, set, resolution);
+    this.#enforcer.coverAsBefore(before.length, carry);
+    return inForce;
+  }
+
+  #whole(checked: CheckedPolicy & { readonly own?: Policy }): WholePolicy {
+    const own = checked.own ?? checked.policy;
+    return { ...checked, own, policy: this.#beside.extend(own) };
   }
 
   /**
@@ -167,9 +208,9 @@ export class PolicyEngine {
     // Files that left their places since the policy was applied are not found by looking at its paths again.
     const covered = this.#enforcer.covered(policy.rules.length);
     const { set, resolution } = this.#resolve({ ...current, policy: extended }, { covered });
-    this.#switch(current, set, resolution);
+    const inForce = this.#switch(current, set, resolution);
     this.#enforcer.coverAsBefore(policy.rules.length);
-    return this.#current ?? current;
+    return inForce;
   }
 
   /** What the kernel takes a path for; undefined where nothing is there. */
@@ -177,18 +218,23 @@ export class PolicyEngine {
     return this.#context.state.identities.of(path)?.identity;
   }
 
-  #switch(checked: CheckedPolicy, set: PolicySet, resolution: ResolvedPolicy): void {
+  #switch(checked: WholePolicy, set: PolicySet, resolution: ResolvedPolicy): InForce {
+    const { own, policy } = checked;
+    const isNothing = own === WITHOUT_POLICY.policy &&
+      policy.rules.length + policy.allow.cgroups.length === 0;
     const { generation, appliedNs, missingHooks } = this.#enforcer.install(set, {
       serial: BigInt(checked.policy.serial),
       sha256: checked.sha256,
-      name: checked.policy.name,
+      name: isNothing ? "" : checked.policy.name,
       enforce: wantsEnforce(checked.policy),
     }, resolution);
     const unseen = missingHooks.length === 0
       ? []
       : [`${this.#context.state.backend} does not see: ${missingHooks.join(", ")}`];
     const warnings = [...new Set([...checked.warnings, ...unseen])];
-    this.#current = { ...checked, warnings, resolution, generation, appliedNs };
+    const inForce = { ...checked, warnings, resolution, generation, appliedNs };
+    this.#current = isNothing ? undefined : inForce;
+    return inForce;
   }
 
   /** Whether the kernel side waits for {@linkcode follow}, or its set has little room left. */
@@ -272,6 +318,25 @@ export class PolicyEngine {
     }
   }
 }
+
+const NOTHING_BESIDE: Beside = { extend: (policy) => policy, includes: () => false };
+
+/** What rules by hand stand beside where there is no policy; serial 0 is lower than every policy's. */
+const WITHOUT_POLICY: CheckedPolicy = {
+  policy: {
+    version: 1,
+    name: "by-hand",
+    serial: 0,
+    mode: "audit",
+    scopes: [],
+    allow: { cgroups: [] },
+    rules: [],
+  },
+  bytes: new Uint8Array(),
+  sha256: "00".repeat(32),
+  file: "rules by hand",
+  warnings: [],
+};
 
 /** A quarter of the file filter's bytes. */
 const MAX_KEPT = 1 << AEGIS.FILE_FILTER_BITS - 2;

@@ -6,6 +6,7 @@
  */
 import { type ApplyRequest, type ProveBegin, STATS_KEYS, type StatsReport } from "./api.ts";
 import type { ExplainQuestion } from "./explain.ts";
+import { HAND_ROUTES } from "./hand_routes.ts";
 import { Refusal } from "./refusal.ts";
 import { readJson, type Routes } from "./route.ts";
 
@@ -24,6 +25,7 @@ export const ROUTES: Routes = {
   "POST /v1/prove/begin": async (agent, request) =>
     Response.json(agent.prove.begin(proveRequest(await readJson(request)))),
   "POST /v1/prove/end": (agent) => Response.json(agent.prove.end()),
+  ...HAND_ROUTES,
 };
 
 function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {

@@ -17,9 +17,11 @@ import { formatProblem } from "../policy/problem.ts";
 import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
 import { Agent } from "./agent.ts";
 import { readBackendNote, writeBackendNote } from "./backend_note.ts";
+import { readConfig } from "./config.ts";
 import { serveControl } from "./control_server.ts";
 import { openEventSink } from "./event_sink.ts";
 import { runFollower } from "./follower.ts";
+import { HandRules } from "./hand_rules.ts";
 import { InstanceLock } from "./instance_lock.ts";
 import { LineWriter } from "./line_writer.ts";
 import { type Locations, locations } from "./locations.ts";
@@ -77,16 +79,18 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   const store = new PolicyStore(places.state);
   const pins = new Pins(places.pins);
   const source = choosePolicy(options, places, store, pins);
-  const enforce = source !== undefined && asksToEnforce(source, options);
+  const hand = new HandRules({ state: places.state, mode: options.mode, refused: handRefused(places) });
+  const enforce = (source !== undefined && asksToEnforce(source, options)) || hand.wantsEnforce;
   const sink = await openEventSink(options.events);
   ensureCanary(places.canary);
   const up = await bringUpFor(options, { pins, places, enforce, log });
   using _state = up.state;
   const mode = options.mode === undefined ? {} : { mode: options.mode };
   const emit = sink.emit.bind(sink);
-  const agent = new Agent({ up, pins, store, locations: places, version: VERSION, emit, log, ...mode });
+  const agent = new Agent({ up, pins, store, locations: places, version: VERSION, hand, emit, log, ...mode });
   try {
     if (source) agent.start(source);
+    else agent.hand.startWithoutPolicy();
   } catch (error) {
     if (up.origin === "created") pins.remove();
     throw error;
@@ -233,6 +237,11 @@ function raiseLimit(): void {
   } catch (error) {
     if (!(error instanceof SystemError && error.code === "EPERM")) throw error;
   }
+}
+
+/** Why rules by hand are refused; undefined: they are not. */
+function handRefused({ config }: Locations): string | undefined {
+  return readConfig(config).require_signature ? `${config} requires signatures` : undefined;
 }
 
 /** Expected failures as refusals; undefined for what is a defect. */

@@ -7,22 +7,27 @@ import { readCounters, readFlows, readRuleCounts } from "../kernel/counters.ts";
 import { ACTION } from "../kernel/layout.ts";
 import { identityText } from "../kernel/packed.ts";
 import type { KernelState } from "../kernel/state.ts";
+import type { Rule } from "../policy/model.ts";
 import { OPERATIONS } from "../policy/operations.ts";
 import { targetText } from "../policy/resolve.ts";
 import { formatCgroup } from "../policy/syntax.ts";
 import type { PolicySummary, PolicyView, RuleView, StatsReport, StatsRow } from "./api.ts";
+import type { HandExemptionsView, HandRulesView } from "./hand_api.ts";
+import { isHandId } from "./hand_file.ts";
 import { effectOf, type InForce } from "./policy_engine.ts";
 
 /** The policy in short. */
 export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummary {
   // What was resolved may be more than the policy: the decoys of prove.
   const own = new Set(policy.rules);
+  const byHand = policy.rules.filter(({ id }) => isHandId(id)).length;
   return {
     name: policy.name,
     serial: policy.serial,
     sha256,
     signer: null,
     rules: policy.rules.length,
+    ...(byHand === 0 ? {} : { by_hand: byHand }),
     waiting:
       resolution.targets.filter(({ rule, target, identity }) =>
         "path" in target && identity === undefined && own.has(rule)
@@ -30,12 +35,17 @@ export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummar
   };
 }
 
-/** The policy with every rule and where its targets stand. */
-export function policyViewOf(inForce: InForce, state: KernelState): PolicyView {
-  const { policy } = inForce;
+/**
+ * The policy with every rule and where its targets stand.
+ *
+ * @param hand What is by hand beside it.
+ */
+export function policyViewOf(inForce: InForce, state: KernelState, hand: HandLists): PolicyView {
+  const { policy, own } = inForce;
   const targets = Map.groupBy(inForce.resolution.targets, ({ rule }) => rule);
   const rules = policy.rules.map((rule): RuleView => ({
     id: rule.id,
+    ...handPart(rule, hand),
     line: rule.line,
     mode: rule.mode,
     effect: effectOf(rule, state.backend),
@@ -55,8 +65,20 @@ export function policyViewOf(inForce: InForce, state: KernelState): PolicyView {
     applied: new Date(Number(inForce.appliedNs / 1_000_000n)).toISOString(),
     file: inForce.file,
     rule_list: rules,
-    allow: { cgroups: policy.allow.cgroups.map(formatCgroup) },
+    allow: {
+      cgroups: own.allow.cgroups.map(formatCgroup),
+      ...(hand.cgroups.length === 0 ? {} : { by_hand: hand.cgroups }),
+    },
   };
+}
+
+/** What is by hand, as it is shown. */
+export type HandLists = HandRulesView & HandExemptionsView;
+
+function handPart({ id }: Rule, { rules }: HandLists): Pick<RuleView, "origin" | "expires"> {
+  if (!isHandId(id)) return {};
+  const expires = rules.find((rule) => rule.id === id)?.expires ?? null;
+  return { origin: "hand", ...(expires === null ? {} : { expires }) };
 }
 
 /** What stats rows need to know beyond the kernel's numbers. */

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { addAllow } from "./allow.ts";
 import { addCompletions } from "./completions.ts";
 import type { Context } from "./context.ts";
 import type { Parent } from "./definition.ts";
+import { addDeny } from "./deny.ts";
 import { addDetach } from "./detach.ts";
 import { addExplain } from "./explain.ts";
 import { addHealth } from "./health_command.ts";
@@ -20,6 +22,8 @@ export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] =
   addRun,
   addHealth,
   addPolicy,
+  addDeny,
+  addAllow,
   addStats,
   addExplain,
   addProve,

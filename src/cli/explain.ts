@@ -83,9 +83,11 @@ function summary({ op, file, caller, rule, condition, policy }: ExplainReport): 
   return printable(`${what}: rule ${rule.id}${place}, ${condition}`);
 }
 
-function ruleLines({ id, line, target, decides, why }: ExplainedRule): string[] {
-  const at = line === null ? "" : `, line ${line}`;
-  const targetAt = target === null || target.line === line ? "" : `, its target line ${target.line}`;
+function ruleLines({ id, origin, line, target, decides, why }: ExplainedRule): string[] {
+  const at = origin === "hand" ? ", by hand" : line === null ? "" : `, line ${line}`;
+  const targetAt = target === null || line === null || target.line === line
+    ? ""
+    : `, its target line ${target.line}`;
   return [
     `rule ${printable(id)}${at}${targetAt}${decides ? ", decides" : ""}:`,
     ...why.map((reason) => `  ${printable(reason)}`),

@@ -35,20 +35,24 @@ export function policyText(view: PolicyView, style: Output["style"]): string {
   const waiting = view.waiting > 0 ? `, ${counted(view.waiting, "path")} waiting` : "";
   const lines = [
     style.heading(`${printable(view.name)} (serial ${view.serial}), ${view.mode}`) +
-    `: ${counted(view.rules, "rule")}${waiting}`,
+    `: ${counted(view.rules, "rule")}${view.by_hand ? `, ${view.by_hand} of them by hand` : ""}${waiting}`,
     `  applied ${view.applied} from ${printable(view.file)}, generation ${view.generation}`,
     `  sha256 ${view.sha256}, ${view.signer === null ? "unsigned" : `signed by ${printable(view.signer)}`}`,
   ];
   if (view.allow.cgroups.length > 0) {
     lines.push(`  exempt cgroups: ${view.allow.cgroups.map(printable).join(", ")}`);
   }
+  for (const { cgroup, expires } of view.allow.by_hand ?? []) {
+    lines.push(`  exempt by hand: ${printable(cgroup)}${expires === null ? "" : ` until ${expires}`}`);
+  }
   return `${lines.join("\n")}\n\n${tableText(COLUMNS, view.rule_list.flatMap(ruleRows))}`;
 }
 
 const COLUMNS = ["RULE", "EFFECT", "OPERATIONS", "IN", "TARGET", "STATE"].map((heading) => ({ heading }));
 
-function ruleRows({ id, effect, deny, in: scopes, targets }: RuleView): string[][] {
-  const rule = [id, effect, deny.join(","), scopes.length === 0 ? "everywhere" : scopes.join(",")];
+function ruleRows({ id, expires, effect, deny, in: scopes, targets }: RuleView): string[][] {
+  const where = scopes.length === 0 ? "everywhere" : scopes.join(",");
+  const rule = [id, effect, deny.join(","), expires === undefined ? where : `${where}, until ${expires}`];
   // Every rule has a target, as far as this version knows; a row without one still shows the rule.
   if (targets.length === 0) return [rule];
   return targets.map(({ target, state, identity }, index) => [
