@@ -9,6 +9,7 @@ export interface Locations {
   readonly config: string;
   readonly policy: string;
   readonly allowedSigners: string;
+  readonly revokedKeys: string;
   /** `/var/lib/aegisbpf` */
   readonly state: string;
   /** `/run/aegisbpf` */
@@ -44,6 +45,7 @@ export function locations(
     config: `${root}/etc/aegisbpf/config.yaml`,
     policy: `${root}/etc/aegisbpf/policy.yaml`,
     allowedSigners: `${root}/etc/aegisbpf/allowed_signers`,
+    revokedKeys: `${root}/etc/aegisbpf/revoked_keys`,
     state: `${root}/var/lib/aegisbpf`,
     run: `${root}/run/aegisbpf`,
     socket: `${root}/run/aegisbpf/control.sock`,

@@ -27,7 +27,7 @@ echo "\${COMPREPLY[*]}"`;
 Deno.test("bash completes commands, options, choices and files", async () => {
   equal(await bash("h"), "health");
   equal(await bash("--v"), "--version");
-  equal(await bash("policy", "s"), "show schema");
+  equal(await bash("policy", "sch"), "schema");
   equal(await bash("policy", "apply", "--f"), "--force");
   equal(await bash("run", "--mode", ""), "enforce audit");
   equal(await bash("run", "--mode", "audit", "--fall"), "--fallback");
@@ -57,7 +57,7 @@ Deno.test({
       return text.split("\n").map((candidate) => candidate.split("\t")[0]).join(" ");
     };
     equal(await offered("aegisbpf h"), "health");
-    equal(await offered("aegisbpf policy s"), "schema show");
+    equal(await offered("aegisbpf policy sch"), "schema");
     equal(await offered("aegisbpf run --mode "), "audit enforce");
     equal(await offered("aegisbpf run --mode audit --fall"), "--fallback");
     equal(await offered("aegisbpf policy validate /etc/hostn"), "/etc/hostname");

@@ -10,8 +10,10 @@ import { addPolicyDiff } from "./policy_diff.ts";
 import { addPolicyExport } from "./policy_export.ts";
 import { addPolicyImport } from "./policy_import.ts";
 import { addPolicySchema } from "./policy_schema.ts";
+import { addPolicySign } from "./policy_sign.ts";
 import { addPolicyShow } from "./policy_show.ts";
 import { addPolicyValidate } from "./policy_validate.ts";
+import { addPolicyVerify } from "./policy_verify.ts";
 
 /** Adds the group. */
 export function addPolicy(parent: Parent, context: Context): void {
@@ -28,5 +30,7 @@ const MEMBERS: readonly ((parent: Parent, context: Context) => void)[] = [
   addPolicyExport,
   addPolicyDiff,
   addPolicyImport,
+  addPolicySign,
+  addPolicyVerify,
   addPolicySchema,
 ];
