@@ -1,35 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { connectedPeers, DatagramSocket, peerCredentials } from "./unix_socket.ts";
+import { DatagramReceiver } from "./test_receiver.ts";
 import "./test_support.ts";
 
 const PERL = "/usr/bin/perl";
-
-const receiving = Deno.dlopen("libc.so.6", {
-  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  close: { parameters: ["i32"], result: "i32" },
-  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-}).symbols;
-
-/** A datagram socket at an address whose first character is NUL if it is abstract; Deno has them, but not for good. */
-class Receiver implements Disposable {
-  readonly #fd = receiving.socket(1, 2, 0);
-
-  constructor(address: string) {
-    const bytes = new TextEncoder().encode(`\x01\0${address}`);
-    assert.equal(receiving.bind(this.#fd, bytes, bytes.length), 0);
-  }
-
-  receive(): Uint8Array {
-    const bytes = new Uint8Array(100);
-    return bytes.subarray(0, Number(receiving.recv(this.#fd, bytes, 100n, 0x40)));
-  }
-
-  [Symbol.dispose](): void {
-    receiving.close(this.#fd);
-  }
-}
 
 function temporaryPath(): { path: string; remove: () => void } {
   const folder = Deno.makeTempDirSync();
@@ -41,7 +16,7 @@ Deno.test("DatagramSocket.send() reaches a path and an abstract address", () => 
   const abstract = `aegisbpf-test-${crypto.randomUUID()}`;
   try {
     for (const [listen, address] of [[path, path], [`\0${abstract}`, `@${abstract}`]] as const) {
-      using receiver = new Receiver(listen);
+      using receiver = new DatagramReceiver(listen);
       using socket = new DatagramSocket(address);
       socket.send("READY=1\nSTATUS=é");
       socket.send(new Uint8Array([1, 2, 3]));
@@ -62,7 +37,7 @@ Deno.test("DatagramSocket.send() throws when nobody receives", () => {
 
 Deno.test("DatagramSocket.send() throws EAGAIN rather than block when the receiver does not read", () => {
   const { path, remove } = temporaryPath();
-  using _receiver = new Receiver(path);
+  using _receiver = new DatagramReceiver(path);
   try {
     using socket = new DatagramSocket(path);
     assert.throws(() => {

@@ -24,6 +24,7 @@ import type {
   PolicyView,
   StatsReport,
 } from "./api.ts";
+import type { EventOutlets } from "./event_outlets.ts";
 import { healthOf } from "./health.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
@@ -46,8 +47,8 @@ export interface AgentParts {
   readonly mode?: Mode;
   /** Rules by hand; by default those that are kept. */
   readonly hand?: HandRules;
-  /** Takes each event. */
-  readonly emit: (event: DecisionEvent) => void;
+  /** Take each event. */
+  readonly outlets: EventOutlets;
   /** Takes each line for the log. */
   readonly log: (line: string) => void;
 }
@@ -206,8 +207,9 @@ export class Agent {
 
   /** What `health` starts from. */
   health(): HealthReport {
-    const { up, locations, version } = this.#parts;
+    const { up, locations, version, outlets } = this.#parts;
     return healthOf({
+      outlets,
       state: up.state,
       engine: this.engine,
       canary: locations.canary,
@@ -319,7 +321,7 @@ export class Agent {
     const { file, process } = event;
     remember(this.#cgroupPaths, BigInt(process.cgroup.id), process.cgroup.path);
     remember(this.#filePaths, `${file.dev}:${file.ino}:${file.gen}`, file.path);
-    this.#parts.emit(event);
+    this.#parts.outlets.emit(event);
   }
 }
 

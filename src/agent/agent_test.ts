@@ -1,7 +1,8 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { DecisionEvent } from "../events/event.ts";
 import { Agent } from "./agent.ts";
-import { policyBytes, refusalOf, TestInstallation } from "./test_support.ts";
+import { EventOutlets } from "./event_outlets.ts";
+import { keepIn, policyBytes, refusalOf, TestInstallation } from "./test_support.ts";
 
 /** An agent that runs, with its events and log. */
 class RunningAgent implements AsyncDisposable {
@@ -19,7 +20,7 @@ class RunningAgent implements AsyncDisposable {
       store,
       locations: places,
       version: "1.2.3",
-      emit: (event) => this.events.push(event),
+      outlets: new EventOutlets([keepIn(this.events)]),
       log: (line) => this.logged.push(line),
     });
     this.#running = this.agent.run();

@@ -1,5 +1,5 @@
 /**
- * Where events go: standard output, a file, the journal or nowhere.
+ * Where events go: standard output, a file, the journal or nowhere; and the recorder.
  *
  * @module
  */
@@ -7,38 +7,83 @@ import { SystemError } from "../../ffi/libc.ts";
 import { DatagramSocket } from "../../ffi/unix_socket.ts";
 import type { DecisionEvent } from "../events/event.ts";
 import { journalEntry } from "../events/journal.ts";
-import { LineWriter } from "./line_writer.ts";
+import { dropReason, Drops, LineWriter } from "./line_writer.ts";
+import { RecordWriter } from "./record_writer.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Takes events and never makes its caller wait. */
 export interface EventSink {
-  emit(event: DecisionEvent): void;
-  /** Events that could not be written. */
-  readonly dropped: number;
+  /** What it is called in `health`. */
+  readonly name: "events" | "recorder";
+  /** Where it writes to. */
+  readonly where: string;
+  /** @param line The event in JSON. */
+  emit(event: DecisionEvent, line: string): void;
+  /** Events that could not be written, by reason. */
+  readonly drops: Drops;
+  /** Why events are lost now. */
+  readonly failure: string | undefined;
   /** Writes what is still waiting, for at most `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;
 }
 
 /**
- * Opens a sink.
+ * Opens a sink; undefined for `off`.
  *
  * @param where `-`, `off`, `journal` or a path.
  * @throws {Refusal} 2 if the file cannot be opened.
  */
-export async function openEventSink(where: string): Promise<EventSink> {
-  if (where === "off") return { emit: () => {}, dropped: 0, close: () => Promise.resolve() };
+export async function openEventSink(where: string): Promise<EventSink | undefined> {
+  if (where === "off") return undefined;
   if (where === "journal") return new JournalSink();
-  if (where === "-") return new LineSink(new LineWriter(Deno.stdout));
+  if (where === "-") return new LineSink("standard output", new LineWriter(Deno.stdout));
   try {
     // To write only, the open of a FIFO would wait for a reader.
     const file = await Deno.open(where, { append: true, create: true, mode: 0o600, read: isFifo(where) });
-    return new LineSink(new LineWriter(file), file);
+    return new LineSink(where, new LineWriter(file), file);
   } catch (error) {
     throw new Refusal(
       2,
       `Cannot write events to ${where}: ${error instanceof Error ? error.message : error}`,
     );
   }
+}
+
+/**
+ * The recorder. What cannot be written is dropped and counted: an agent starts also where its state cannot be written.
+ *
+ * @param totalBytes How much is kept, at least 64 KiB.
+ */
+export function openRecorder(folder: string, totalBytes: number): EventSink {
+  const files = new RecordWriter(folder, { totalBytes });
+  // A character of JSON takes up to three bytes.
+  const writer = new LineWriter(files, Math.min(MAX_WAITING, Math.floor(files.fileBytes / 3)));
+  return {
+    name: "recorder",
+    where: folder,
+    drops: writer.drops,
+    get failure() {
+      return writer.failure;
+    },
+    emit: (_event, line) => {
+      writer.write(line);
+    },
+    close: async (timeoutMs) => {
+      const deadline = performance.now() + timeoutMs;
+      await writer.flush(timeoutMs);
+      await inTime(files.close(), deadline - performance.now());
+    },
+  };
+}
+
+const MAX_WAITING = 4 << 20;
+
+/** Waits for it, but not for long, nor for its success: a disk may hang. */
+async function inTime(work: Promise<void>, timeoutMs: number): Promise<void> {
+  let timer: number | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, timeoutMs));
+  await Promise.race([work.catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 function isFifo(path: string): boolean {
@@ -50,23 +95,26 @@ function isFifo(path: string): boolean {
   }
 }
 
-const JOURNAL_SOCKET = "/run/systemd/journal/socket";
-
 class LineSink implements EventSink {
+  readonly name = "events";
   readonly #writer: LineWriter;
   readonly #file: Deno.FsFile | undefined;
 
-  constructor(writer: LineWriter, file?: Deno.FsFile) {
+  constructor(readonly where: string, writer: LineWriter, file?: Deno.FsFile) {
     this.#writer = writer;
     this.#file = file;
   }
 
-  get dropped(): number {
-    return this.#writer.dropped;
+  get drops(): Drops {
+    return this.#writer.drops;
   }
 
-  emit(event: DecisionEvent): void {
-    this.#writer.write(JSON.stringify(event));
+  get failure(): string | undefined {
+    return this.#writer.failure;
+  }
+
+  emit(_event: DecisionEvent, line: string): void {
+    this.#writer.write(line);
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -75,21 +123,34 @@ class LineSink implements EventSink {
   }
 }
 
-class JournalSink implements EventSink {
-  readonly #socket = new DatagramSocket(JOURNAL_SOCKET);
-  #dropped = 0;
+const JOURNAL_SOCKET = "/run/systemd/journal/socket";
 
-  get dropped(): number {
-    return this.#dropped;
+/** Sends events to journald. */
+export class JournalSink implements EventSink {
+  readonly name = "events";
+  readonly where = "the journal";
+  readonly drops = new Drops();
+  readonly #socket: DatagramSocket;
+  #failure: string | undefined;
+
+  /** @param path journald's native socket. */
+  constructor(path: string = JOURNAL_SOCKET) {
+    this.#socket = new DatagramSocket(path);
   }
 
-  emit(event: DecisionEvent): void {
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  emit(event: DecisionEvent, line: string): void {
     try {
-      this.#socket.send(journalEntry(event));
+      this.#socket.send(journalEntry(event, line));
+      this.#failure = undefined;
     } catch (error) {
       // journald is behind or not running: an agent that waited for it could stop the whole host.
       if (!(error instanceof SystemError)) throw error;
-      this.#dropped++;
+      this.drops.add(dropReason(error));
+      this.#failure = error.message;
     }
   }
 

@@ -1,6 +1,8 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { DatagramReceiver } from "../../ffi/test_receiver.ts";
 import { decisionEvent } from "../events/test_support.ts";
-import { openEventSink } from "./event_sink.ts";
+import { EventOutlets } from "./event_outlets.ts";
+import { JournalSink, openEventSink, openRecorder } from "./event_sink.ts";
 import { Refusal } from "./refusal.ts";
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -16,10 +18,10 @@ Deno.test("openEventSink() appends a line of JSON for each event to a file of mo
   await inFolder(async (folder) => {
     const path = `${folder}/events`;
     for (const id of ["a", "b"]) {
-      const sink = await openEventSink(path);
-      sink.emit(decisionEvent({ id, rule: "line\nbreak" }));
-      await sink.close(5000);
-      strictEqual(sink.dropped, 0);
+      const outlets = new EventOutlets([await openEventSink(path)]);
+      outlets.emit(decisionEvent({ id, rule: "line\nbreak" }));
+      await outlets.close(5000);
+      deepStrictEqual(outlets.drops(), []);
     }
     const lines = Deno.readTextFileSync(path).trimEnd().split("\n");
     deepStrictEqual(lines.map((line) => JSON.parse(line).id), ["a", "b"]);
@@ -31,10 +33,10 @@ Deno.test("openEventSink() does not wait for the reader of a FIFO", async () => 
   await inFolder(async (folder) => {
     const path = `${folder}/fifo`;
     ok(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
-    const sink = await openEventSink(path);
-    sink.emit(decisionEvent());
-    await sink.close(5000);
-    strictEqual(sink.dropped, 0);
+    const outlets = new EventOutlets([await openEventSink(path)]);
+    outlets.emit(decisionEvent());
+    await outlets.close(5000);
+    deepStrictEqual(outlets.drops(), []);
   });
 });
 
@@ -51,9 +53,61 @@ Deno.test("openEventSink() refuses a place that cannot be written, with 2", asyn
   });
 });
 
-Deno.test("openEventSink() takes events to nowhere when it is off", async () => {
-  const sink = await openEventSink("off");
-  sink.emit(decisionEvent());
-  await sink.close(0);
-  strictEqual(sink.dropped, 0);
+Deno.test("openEventSink() opens nothing when it is off", async () => {
+  const outlets = new EventOutlets([await openEventSink("off")]);
+  outlets.emit(decisionEvent());
+  await outlets.close(0);
+  deepStrictEqual(outlets.checks(), []);
+});
+
+Deno.test("the check of a full disk fails while events are lost, and tells how many and why", async () => {
+  const outlets = new EventOutlets([await openEventSink("/dev/full")]);
+  outlets.emit(decisionEvent());
+  outlets.emit(decisionEvent());
+  await outlets.close(5000);
+  const [check] = outlets.checks();
+  deepStrictEqual([check?.name, check?.ok], ["events", false]);
+  ok(check?.detail.endsWith("; not written: 2 (no-space)"), check?.detail);
+  deepStrictEqual(outlets.drops(), [{ sink: "events", reason: "no-space", count: 2 }]);
+});
+
+Deno.test("openRecorder() drops and counts where its folder cannot be made, and throws nothing", async () => {
+  await inFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/file`, "");
+    const outlets = new EventOutlets([openRecorder(`${folder}/file/events`, 1 << 20)]);
+    outlets.emit(decisionEvent());
+    await outlets.close(5000);
+    deepStrictEqual(outlets.drops(), [{ sink: "recorder", reason: "failed", count: 1 }]);
+    strictEqual(outlets.checks()[0]?.ok, false);
+  });
+});
+
+Deno.test("JournalSink drops while journald is not there, and sends once it is", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/socket`;
+    const sink = new JournalSink(path);
+    const event = decisionEvent();
+    sink.emit(event, "{}");
+    deepStrictEqual(sink.drops.entries(), [["no-receiver", 1]]);
+    ok(sink.failure);
+    using receiver = new DatagramReceiver(path);
+    sink.emit(event, "{}");
+    const bytes = receiver.receive();
+    ok(new TextDecoder().decode(bytes).includes("\nAEGISBPF_RULE=tls-keys\n"));
+    deepStrictEqual([sink.drops.total, sink.failure], [1, undefined]);
+    await sink.close();
+  });
+});
+
+Deno.test("JournalSink does not wait for a journald that does not read", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/socket`;
+    using _receiver = new DatagramReceiver(path);
+    const sink = new JournalSink(path);
+    const started = performance.now();
+    for (let i = 0; i < 3000; i++) sink.emit(decisionEvent(), "{}");
+    ok(performance.now() - started < 5000);
+    deepStrictEqual(sink.drops.entries().map(([reason]) => reason), ["behind"]);
+    await sink.close();
+  });
 });

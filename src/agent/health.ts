@@ -15,6 +15,7 @@ import { kernelRelease, lsmList } from "../kernel/host.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import type { KernelState } from "../kernel/state.ts";
 import type { HealthCheck, HealthReport, Posture } from "./api.ts";
+import type { EventOutlets } from "./event_outlets.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
 import { summaryOf } from "./views.ts";
 
@@ -22,6 +23,7 @@ import { summaryOf } from "./views.ts";
 export interface HealthContext {
   readonly state: KernelState;
   readonly engine: PolicyEngine;
+  readonly outlets: EventOutlets;
   readonly canary: string;
   readonly rejected: readonly Rejection[];
   readonly startedMs: number;
@@ -39,6 +41,7 @@ export function healthOf(context: HealthContext): HealthReport {
     heartbeatCheck(state),
     accountingCheck(state),
     skippedCheck(state),
+    ...context.outlets.checks(),
   ];
   const inForce = engine.current;
   const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);

@@ -1,5 +1,5 @@
 /**
- * Writes lines without ever waiting for the reader: a full pipe or disk costs lines, counted, never time.
+ * Writes lines without ever waiting for the reader: a full pipe or disk costs lines, counted by reason, never time.
  *
  * @module
  */
@@ -9,20 +9,66 @@ export interface LineTarget {
   write(bytes: Uint8Array): Promise<number>;
 }
 
+/**
+ * Why a line was not written. `behind`: what takes the lines is slower than they come; `no-space`: the disk or a quota
+ * is full; `read-only`; `not-permitted`; `no-receiver`: nobody listens; `failed`: anything else.
+ */
+export type DropReason = "behind" | "no-space" | "read-only" | "not-permitted" | "no-receiver" | "failed";
+
+/** Lines that were not written, by reason. */
+export class Drops {
+  readonly #counts = new Map<DropReason, number>();
+
+  /** All of them. */
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  add(reason: DropReason, count = 1): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + count);
+  }
+
+  /** Counts by reason; a reason that never was is not in it. */
+  entries(): readonly (readonly [reason: DropReason, count: number])[] {
+    return [...this.#counts];
+  }
+}
+
+/** The reason that an error of the system stands for. */
+export function dropReason(error: unknown): DropReason {
+  const code = error instanceof Error ? (error as { readonly code?: unknown }).code : undefined;
+  return REASONS[String(code)] ?? "failed";
+}
+
+const REASONS: Readonly<Record<string, DropReason>> = {
+  EAGAIN: "behind",
+  ENOBUFS: "behind",
+  ENOSPC: "no-space",
+  EDQUOT: "no-space",
+  EROFS: "read-only",
+  EACCES: "not-permitted",
+  EPERM: "not-permitted",
+  EPIPE: "no-receiver",
+  ENOENT: "no-receiver",
+  ECONNREFUSED: "no-receiver",
+  ENOTCONN: "no-receiver",
+};
+
 /** A bounded queue of lines before a target. */
 export class LineWriter {
+  readonly drops = new Drops();
   readonly #target: LineTarget;
   readonly #limit: number;
   readonly #encoder = new TextEncoder();
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  #pending: string[] = [];
+  #pendingLength = 0;
   #busy: Promise<void> | undefined;
-  #dropped = 0;
   #failure: string | undefined;
+  #behind = false;
 
   /**
    * @param target Standard output, a file, …
-   * @param limit Bytes that may wait; 8 MiB by default.
+   * @param limit Characters that may wait; 8 Mi by default.
    */
   constructor(target: LineTarget, limit = 8 << 20) {
     this.#target = target;
@@ -31,23 +77,23 @@ export class LineWriter {
 
   /** Lines that were not written: the queue was full, or the target refused them. */
   get dropped(): number {
-    return this.#dropped;
+    return this.drops.total;
   }
 
-  /** Why the target refused, if the last write failed. */
+  /** Why lines are lost now: the target refused the last write, or is behind. */
   get failure(): string | undefined {
-    return this.#failure;
+    return this.#failure ?? (this.#behind ? "what takes the lines is behind" : undefined);
   }
 
   /** Queues a line, without its newline; returns whether there was room. */
   write(line: string): boolean {
-    const bytes = this.#encoder.encode(line + "\n");
-    if (this.#pendingBytes + bytes.length > this.#limit) {
-      this.#dropped++;
+    if (this.#pendingLength + line.length + 1 > this.#limit) {
+      this.drops.add("behind");
+      this.#behind = true;
       return false;
     }
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
+    this.#pending.push(line);
+    this.#pendingLength += line.length + 1;
     this.#busy ??= this.#run();
     return true;
   }
@@ -62,30 +108,23 @@ export class LineWriter {
 
   async #run(): Promise<void> {
     while (this.#pending.length > 0) {
+      // What is written together costs one call: let all come that come at once.
+      await Promise.resolve();
       const lines = this.#pending;
-      const batch = joined(lines, this.#pendingBytes);
+      const batch = this.#encoder.encode(`${lines.join("\n")}\n`);
       this.#pending = [];
-      this.#pendingBytes = 0;
+      this.#pendingLength = 0;
       try {
         for (let written = 0; written < batch.length;) {
           written += await this.#target.write(batch.subarray(written));
         }
         this.#failure = undefined;
+        this.#behind = false;
       } catch (error) {
-        this.#dropped += lines.length;
+        this.drops.add(dropReason(error), lines.length);
         this.#failure = error instanceof Error ? error.message : String(error);
       }
     }
     this.#busy = undefined;
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -27,6 +27,7 @@ Deno.test("LineWriter writes lines whole and in order, however little its target
 Deno.test("LineWriter never waits for a target that never takes anything, and counts what it drops", async () => {
   const writer = new LineWriter({ write: () => new Promise(() => {}) }, 100);
   ok(writer.write("under way"));
+  await Promise.resolve();
   const taken = Array.from({ length: 30 }, () => writer.write("123456789")).filter(Boolean).length;
   strictEqual(taken, 10);
   strictEqual(writer.dropped, 20);
@@ -50,6 +51,7 @@ Deno.test("LineWriter counts the lines that its target refused, and goes on with
   writer.write("lost");
   await writer.flush(5000);
   deepStrictEqual([writer.dropped, writer.failure], [1, "no space left"]);
+  deepStrictEqual(writer.drops.entries(), [["failed", 1]]);
   failing = false;
   writer.write("kept");
   await writer.flush(5000);
@@ -60,4 +62,22 @@ Deno.test("flush() returns at once when nothing waits", async () => {
   const started = performance.now();
   await new LineWriter(new SlowTarget(1)).flush(60_000);
   ok(performance.now() - started < 1000);
+});
+
+Deno.test("LineWriter is behind only until its target has caught up", async () => {
+  let release = () => {};
+  const writer = new LineWriter({
+    write: (bytes) => new Promise((resolve) => release = () => resolve(bytes.length)),
+  }, 10);
+  ok(writer.write("12345678"));
+  await Promise.resolve();
+  ok(writer.write("12345678"));
+  strictEqual(writer.write("12345678"), false);
+  ok(writer.failure);
+  deepStrictEqual(writer.drops.entries(), [["behind", 1]]);
+  release();
+  await new Promise((resolve) => setTimeout(resolve));
+  release();
+  await writer.flush(5000);
+  strictEqual(writer.failure, undefined);
 });

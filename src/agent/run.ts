@@ -19,7 +19,9 @@ import { Agent } from "./agent.ts";
 import { readBackendNote, writeBackendNote } from "./backend_note.ts";
 import { readConfig } from "./config.ts";
 import { serveControl } from "./control_server.ts";
-import { openEventSink } from "./event_sink.ts";
+import { recordFolder } from "../events/record_files.ts";
+import { EventOutlets } from "./event_outlets.ts";
+import { openEventSink, openRecorder } from "./event_sink.ts";
 import { runFollower } from "./follower.ts";
 import { HandRules } from "./hand_rules.ts";
 import { InstanceLock } from "./instance_lock.ts";
@@ -42,6 +44,8 @@ export interface RunOptions {
   readonly fallback: "audit" | "refuse";
   /** `-`, `off`, `journal` or a file. */
   readonly events: string;
+  /** Bytes of events that are kept in the state directory; 0: none. */
+  readonly record: number;
   /** Takes everything out of the kernel at the end. */
   readonly detachOnExit: boolean;
 }
@@ -81,13 +85,25 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   const source = choosePolicy(options, places, store, pins);
   const hand = new HandRules({ state: places.state, mode: options.mode, refused: handRefused(places) });
   const enforce = (source !== undefined && asksToEnforce(source, options)) || hand.wantsEnforce;
-  const sink = await openEventSink(options.events);
+  const outlets = new EventOutlets([
+    await openEventSink(options.events),
+    options.record === 0 ? undefined : openRecorder(recordFolder(places.state), options.record),
+  ]);
   ensureCanary(places.canary);
   const up = await bringUpFor(options, { pins, places, enforce, log });
   using _state = up.state;
   const mode = options.mode === undefined ? {} : { mode: options.mode };
-  const emit = sink.emit.bind(sink);
-  const agent = new Agent({ up, pins, store, locations: places, version: VERSION, hand, emit, log, ...mode });
+  const agent = new Agent({
+    up,
+    pins,
+    store,
+    locations: places,
+    version: VERSION,
+    hand,
+    outlets,
+    log,
+    ...mode,
+  });
   try {
     if (source) agent.start(source);
     else agent.hand.startWithoutPolicy();
@@ -97,7 +113,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   }
   announce(agent, up, log);
   await serveUntilSignal(agent, places, options, log);
-  await sink.close(FLUSH_MS);
+  await outlets.close(FLUSH_MS);
   if (options.detachOnExit) pins.remove();
   return 0;
 }

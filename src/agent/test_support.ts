@@ -4,9 +4,12 @@
  *
  * @module
  */
+import type { DecisionEvent } from "../events/event.ts";
 import type { BroughtUp } from "../kernel/bring_up.ts";
 import { TestKernel } from "../kernel/test_support.ts";
 import type { Mode } from "../policy/model.ts";
+import type { EventSink } from "./event_sink.ts";
+import { Drops } from "./line_writer.ts";
 import { type Locations, locations } from "./locations.ts";
 import { PolicyEngine } from "./policy_engine.ts";
 import { PolicyStore } from "./policy_store.ts";
@@ -41,6 +44,20 @@ export class TestInstallation extends TestKernel {
   get up(): BroughtUp {
     return { state: this.state, origin: "created", rejected: [], notes: [] };
   }
+}
+
+/** A sink that keeps events in a list. */
+export function keepIn(events: DecisionEvent[]): EventSink {
+  return {
+    name: "events",
+    where: "a list",
+    drops: new Drops(),
+    failure: undefined,
+    emit: (event) => {
+      events.push(event);
+    },
+    close: () => Promise.resolve(),
+  };
 }
 
 /** A policy of one rule over these paths, as bytes. */

@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import type { Parent } from "./definition.ts";
 import { addDeny } from "./deny.ts";
 import { addDetach } from "./detach.ts";
+import { addEvents } from "./events.ts";
 import { addExplain } from "./explain.ts";
 import { addHealth } from "./health_command.ts";
 import { addMan } from "./man.ts";
@@ -25,6 +26,7 @@ export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] =
   addDeny,
   addAllow,
   addStats,
+  addEvents,
   addExplain,
   addProve,
   addDetach,

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { ExplainedRule, ExplainReport } from "../agent/api.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
 import { OPERATIONS } from "../policy/operations.ts";
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { choiceOption, JSON_OPTION, type Parent, withExamples } from "./definition.ts";
+import { explainEvent } from "./explain_event.ts";
 import { findOtherNames, type OtherNames } from "./other_names.ts";
 import { counted, jsonText, type Output, printable } from "./output.ts";
 
@@ -21,15 +22,32 @@ export function addExplain(parent: Parent, context: Context): void {
       "Says what the rules in the kernel make of an operation on a file by a caller: the decision, the rule and its " +
         "line, every other rule that names the file and why it did not decide, the file's other names, and the " +
         "smallest change that would turn the decision. Nothing is opened. Exit status: 0 where it is let through, " +
-        "1 where it is denied, 2 where it cannot be told. Permissions of the file are not looked at.",
+        "1 where it is denied, or no such event is recorded, 2 where it cannot be told. Permissions of the file are not " +
+        "looked at.",
     )
-    .argument("<PATH>", "the file; it need not exist yet")
-    .addOption(choiceOption("--op <OP>", "the operation", OPERATIONS).default("read" as const))
-    .option("--cgroup <CGROUP>", "the caller's cgroup, by path or as id:N", "/")
-    .option("--uid <UID>", "the caller's user", userId, "0")
-    .option("--exe <FILE>", "the executable that the caller runs")
+    .argument("[PATH]", "the file; it need not exist yet")
+    .option(
+      "--event <ID>",
+      "instead of a file: a recorded event, by its id, and what the rules make of it now",
+    )
+    .addOption(
+      choiceOption("--op <OP>", "the operation", OPERATIONS).default("read" as const).conflicts("event"),
+    )
+    .addOption(
+      new Option("--cgroup <CGROUP>", "the caller's cgroup, by path or as id:N").default("/").conflicts(
+        "event",
+      ),
+    )
+    .addOption(
+      new Option("--uid <UID>", "the caller's user").default("0").argParser(userId).conflicts("event"),
+    )
+    .addOption(new Option("--exe <FILE>", "the executable that the caller runs").conflicts("event"))
     .option(...JSON_OPTION)
-    .action(async (path, { op, cgroup, uid, exe, json }) => {
+    .action(async (path, { event, op, cgroup, uid, exe, json }) => {
+      if ((path === undefined) === (event === undefined)) {
+        command.error("error: expected a PATH, or --event ID");
+      }
+      if (path === undefined) return await explainEvent(event ?? "", { json: json === true }, context);
       using client = new AgentClient(context.locations().socket);
       const query = new URLSearchParams({ path: absolute(path), op, cgroup, uid });
       if (exe !== undefined) query.set("exe", absolute(exe));
@@ -49,6 +67,7 @@ export function addExplain(parent: Parent, context: Context): void {
       "aegisbpf explain /srv/key --op write --cgroup /system.slice/nginx.service --uid 33",
       "for one caller",
     ],
+    ["aegisbpf explain --event 1kq3v8x2f9a-0", "why that was decided, and what would change it"],
   ]);
 }
 

@@ -63,7 +63,7 @@ function addFiles(page: RoffPage): void {
       places.policy,
       "The policy that the agent begins with when it has no last good one; see aegisbpf-policy(5).",
     )
-    .term(places.state, "What is kept: the last good policy.")
+    .term(places.state, "What is kept: the last good policy, and below events/ the recorded events.")
     .term(places.socket, "The control socket: HTTP with JSON, for root.")
     .term(places.pins, "The pinned programs and maps, on a bpffs.");
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+export { printable } from "../events/text.ts";
+
 /** Text in a colour, or as it is where colour is not wanted. */
 export type Paint = (text: string) => string;
 
@@ -25,6 +27,8 @@ export interface Output {
   readonly style: Style;
   /** Columns of the terminal that standard output is, if it is one. */
   readonly columns: number | undefined;
+  /** Whether the reader of standard output has gone away: nothing more needs to be written. */
+  readonly closed: boolean;
 }
 
 /** The style of a stream: plain unless `colour`. */
@@ -42,8 +46,14 @@ export class OutputError extends Error {
 export function processOutput(): Output {
   const isTerminal = Deno.stdout.isTerminal();
   const noColour = Deno.env.get("NO_COLOR") ?? "";
+  let closed = false;
   return {
-    out: (data) => writeAll(Deno.stdout, typeof data === "string" ? encoder.encode(data) : data),
+    out: (data) => {
+      closed = !writeAll(Deno.stdout, typeof data === "string" ? encoder.encode(data) : data);
+    },
+    get closed() {
+      return closed;
+    },
     err: (line) => writeAll(Deno.stderr, encoder.encode(`${line}\n`)),
     style: styleOf(isTerminal && noColour === "" && Deno.env.get("TERM") !== "dumb"),
     columns: isTerminal ? Deno.consoleSize().columns || undefined : undefined,
@@ -53,14 +63,6 @@ export function processOutput(): Output {
 /** A value as the JSON that commands print. */
 export function jsonText(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
-}
-
-/** Text whose control characters cannot drive a terminal or break a line. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }
 
 /** `1 rule`, `2 rules`. */
@@ -79,14 +81,15 @@ const RETRY_MS = 5;
 /**
  * Writes all of it. A reader that has gone away, as `head` does, is no error: it has what it wanted.
  *
+ * @returns Whether the reader is still there.
  * @throws {OutputError} if it cannot be written.
  */
-export function writeAll(stream: SyncWriter, bytes: Uint8Array): void {
+export function writeAll(stream: SyncWriter, bytes: Uint8Array): boolean {
   for (let written = 0; written < bytes.length;) {
     try {
       written += stream.writeSync(bytes.subarray(written));
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) return;
+      if (error instanceof Deno.errors.BrokenPipe) return false;
       if (!(error instanceof Deno.errors.WouldBlock)) {
         const reason = error instanceof Error ? error.message : String(error);
         throw new OutputError(`cannot write the result: ${reason}`, { cause: error });
@@ -94,4 +97,5 @@ export function writeAll(stream: SyncWriter, bytes: Uint8Array): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     }
   }
+  return true;
 }

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { ExitCode, isExitCode } from "../agent/exit_codes.ts";
+import { DEFAULT_RECORD_BYTES } from "../events/record_files.ts";
 import { BACKENDS } from "../kernel/backend.ts";
 import type { Context } from "./context.ts";
 import { choiceOption, type Parent, withExamples } from "./definition.ts";
@@ -39,8 +40,12 @@ export function addRun(parent: Parent, context: Context): void {
       )
         .default("-").argParser(eventsTarget),
     )
+    .addOption(
+      new Option("--record <SIZE>", "how much of the events to keep in the state directory, as 64M, or off")
+        .default(DEFAULT_RECORD_BYTES, "64M").argParser(recordBytes),
+    )
     .option("--detach-on-exit", "take everything out of the kernel at the end")
-    .action(async ({ policy, mode, backend, fallback, events, detachOnExit }) => {
+    .action(async ({ policy, mode, backend, fallback, events, record, detachOnExit }) => {
       const { runAgent } = await import("../agent/run.ts");
       const code = await runAgent({
         ...(policy === undefined ? {} : { policy: resolve(policy) }),
@@ -48,6 +53,7 @@ export function addRun(parent: Parent, context: Context): void {
         ...(backend === undefined ? {} : { backend }),
         fallback,
         events,
+        record,
         detachOnExit: detachOnExit === true,
       });
       context.exit = isExitCode(code) ? code : ExitCode.Internal;
@@ -56,6 +62,18 @@ export function addRun(parent: Parent, context: Context): void {
     ["aegisbpf run --policy web.yaml --mode audit", "see what a policy would deny"],
     ["aegisbpf run --fallback refuse", "enforce, or do not start"],
   ]);
+}
+
+const MAX_RECORD_MIB = 1 << 20;
+
+function recordBytes(value: string): number {
+  if (value === "off") return 0;
+  const [, digits = "", unit = ""] = /^([1-9]\d{0,6})([MG])$/.exec(value) ?? [];
+  const mib = Number(digits) * (unit === "G" ? 1024 : 1);
+  if (digits === "" || mib > MAX_RECORD_MIB) {
+    throw new InvalidArgumentError("Expected a size from 1M to 1024G, as 64M or 2G, or off.");
+  }
+  return mib * 2 ** 20;
 }
 
 function eventsTarget(value: string): string {

@@ -33,6 +33,7 @@ export class TestHost implements Disposable {
       },
       style: styleOf(false),
       columns: undefined,
+      closed: false,
     },
     locations: () => this.places,
     exit: Code.Done,

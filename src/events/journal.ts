@@ -4,12 +4,16 @@
  * @module
  */
 import type { DecisionEvent } from "./event.ts";
+import { messageOf } from "./text.ts";
 
 /**
  * A datagram for `/run/systemd/journal/socket`: a field a line, `NAME=value`; a value with a newline as `NAME`, a
- * newline, its length in 64 bits, its bytes. See systemd's JOURNAL_NATIVE_PROTOCOL.md.
+ * newline, its length in 64 bits, its bytes. See systemd's JOURNAL_NATIVE_PROTOCOL.md. A record's text has less than
+ * 1.5 KiB, so that an entry always fits into a datagram and never needs the protocol's memory files.
+ *
+ * @param line The event in JSON.
  */
-export function journalEntry(event: DecisionEvent): Uint8Array<ArrayBuffer> {
+export function journalEntry(event: DecisionEvent, line: string): Uint8Array<ArrayBuffer> {
   const { file, process, policy } = event;
   const fields: Record<string, string | number> = {
     MESSAGE: messageOf(event),
@@ -29,25 +33,22 @@ export function journalEntry(event: DecisionEvent): Uint8Array<ArrayBuffer> {
     AEGISBPF_EXE: process.exe,
     AEGISBPF_CGROUP: process.cgroup.path,
     AEGISBPF_COUNT: event.count,
-    AEGISBPF_EVENT: JSON.stringify(event),
+    AEGISBPF_EVENT: line,
   };
-  const parts = Object.entries(fields).map(([name, value]) => field(name, String(value)));
-  return new Uint8Array(parts.flatMap((part) => [...part]));
-}
-
-/** The event in one line for a person. */
-export function messageOf({ action, op, rule, file, process, count }: DecisionEvent): string {
-  const times = count === 1 ? "" : ` (${count} times)`;
-  if (action === "rebound") return `${file.path} stands for another file now: rule ${rule} covers it`;
-  const verb = action === "deny" ? "denied" : "audited";
-  return `${verb} ${op} of ${file.path} by ${process.comm}[${process.pid}] uid ${process.uid} in ` +
-    `${process.cgroup.path}: rule ${rule}${times}`;
+  // What needs no length is by far the most: one encoding for it.
+  let plain = "";
+  const framed: Uint8Array[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    const text = String(value);
+    if (text.includes("\n")) framed.push(framedField(name, text));
+    else plain += `${name}=${text}\n`;
+  }
+  return joined([encoder.encode(plain), ...framed]);
 }
 
 const encoder = new TextEncoder();
 
-function field(name: string, value: string): Uint8Array {
-  if (!value.includes("\n")) return encoder.encode(`${name}=${value}\n`);
+function framedField(name: string, value: string): Uint8Array {
   const bytes = encoder.encode(value);
   const head = encoder.encode(`${name}\n`);
   const whole = new Uint8Array(head.length + 8 + bytes.length + 1);
@@ -55,5 +56,15 @@ function field(name: string, value: string): Uint8Array {
   new DataView(whole.buffer).setBigUint64(head.length, BigInt(bytes.length), true);
   whole.set(bytes, head.length + 8);
   whole[whole.length - 1] = 0x0a;
+  return whole;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
   return whole;
 }

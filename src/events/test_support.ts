@@ -3,10 +3,14 @@
  *
  * @module
  */
+import { libc } from "../../ffi/libc.ts";
 import { ACTION, AEGIS, BACKEND, OP, RECORD, RECORD_TYPE } from "../kernel/layout.ts";
 import { viewOf, writeIdentity } from "../kernel/packed.ts";
 import type { KernelRecord } from "./decode.ts";
 import type { DecisionEvent } from "./event.ts";
+
+// It stays open until the process ends; opened within a test it would count as a leak of that test.
+libc();
 
 /** What a made record should decode to. */
 export const RECORDED: KernelRecord = {
