@@ -14,6 +14,8 @@ import { cgroupRoot } from "../kernel/host.ts";
 import { identityText } from "../kernel/packed.ts";
 import { cgroupById } from "../policy/cgroups.ts";
 import type { Pins } from "../kernel/pins.ts";
+import type { KernelState } from "../kernel/state.ts";
+import type { ApplyMetrics, ApplyResultName } from "../metrics/apply_metrics.ts";
 import type { Mode } from "../policy/model.ts";
 import { targetText } from "../policy/resolve.ts";
 import type {
@@ -51,6 +53,14 @@ export interface AgentParts {
   readonly outlets: EventOutlets;
   /** Takes each line for the log. */
   readonly log: (line: string) => void;
+  /** Counts policies that are applied. */
+  readonly applies?: Pick<ApplyMetrics, "observe"> | undefined;
+}
+
+/** A policy as it was read. */
+export interface PolicySource {
+  readonly bytes: Uint8Array;
+  readonly file: string;
 }
 
 /** One agent. */
@@ -148,7 +158,7 @@ export class Agent {
    *
    * @throws {Refusal} 4 or 5.
    */
-  start(source: { readonly bytes: Uint8Array; readonly file: string }): void {
+  start(source: PolicySource): void {
     this.#apply(source, { force: true });
   }
 
@@ -157,8 +167,13 @@ export class Agent {
    *
    * @throws {Refusal} 4 or 5; nothing has changed then.
    */
-  reload(source: { readonly bytes: Uint8Array; readonly file: string }): ApplyResult {
+  reload(source: PolicySource): ApplyResult {
     return this.#apply(source, {});
+  }
+
+  /** The kernel side. */
+  get state(): KernelState {
+    return this.#parts.up.state;
   }
 
   /** Whether nothing tells of changes at the rules' places. */
@@ -268,7 +283,23 @@ export class Agent {
     return this.#apply(request, { dryRun: request.dry_run ?? false, force: request.force ?? false });
   }
 
-  #apply(source: { readonly bytes: Uint8Array; readonly file: string }, options: ApplyOptions): ApplyResult {
+  #apply(source: PolicySource, options: ApplyOptions): ApplyResult {
+    const { applies } = this.#parts;
+    if (applies === undefined || options.dryRun) return this.#applyNow(source, options);
+    const started = performance.now();
+    const observe = (result: ApplyResultName) =>
+      applies.observe(result, (performance.now() - started) / 1000);
+    try {
+      const result = this.#applyNow(source, options);
+      observe(result.applied ? "applied" : "unchanged");
+      return result;
+    } catch (error) {
+      observe(error instanceof Refusal ? "refused" : "failed");
+      throw error;
+    }
+  }
+
+  #applyNow(source: PolicySource, options: ApplyOptions): ApplyResult {
     const checked = this.engine.check(source.bytes, source.file, options);
     const { inForce, applied } = this.engine.apply(checked, options);
     if (applied) {

@@ -20,7 +20,10 @@ import type { Problem } from "../policy/problem.ts";
 import type { HandExemptionView } from "./hand_api.ts";
 
 /** What the host gets right now; contract section 1. */
-export type Posture = "enforce" | "audit" | "degraded" | "off";
+export type Posture = typeof POSTURES[number];
+
+/** Every posture. */
+export const POSTURES = ["enforce", "audit", "degraded", "off"] as const;
 
 /** One thing that health looked at. */
 export interface HealthCheck {

@@ -15,7 +15,7 @@ import { wantsEnforce, withMode } from "../policy/mode.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem } from "../policy/problem.ts";
 import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
-import { Agent } from "./agent.ts";
+import { Agent, type PolicySource } from "./agent.ts";
 import { readBackendNote, writeBackendNote } from "./backend_note.ts";
 import { readConfig } from "./config.ts";
 import { serveControl } from "./control_server.ts";
@@ -27,6 +27,8 @@ import { HandRules } from "./hand_rules.ts";
 import { InstanceLock } from "./instance_lock.ts";
 import { LineWriter } from "./line_writer.ts";
 import { type Locations, locations } from "./locations.ts";
+import type { MetricsAddress } from "./metrics_address.ts";
+import type { MetricsServer } from "./metrics_server.ts";
 import { notifySystemd } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
@@ -46,6 +48,8 @@ export interface RunOptions {
   readonly events: string;
   /** Bytes of events that are kept in the state directory; 0: none. */
   readonly record: number;
+  /** Where Prometheus is answered; undefined: nowhere. */
+  readonly metrics?: MetricsAddress;
   /** Takes everything out of the kernel at the end. */
   readonly detachOnExit: boolean;
 }
@@ -89,10 +93,12 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     await openEventSink(options.events),
     options.record === 0 ? undefined : openRecorder(recordFolder(places.state), options.record),
   ]);
+  using metrics = await openMetrics(options.metrics);
   ensureCanary(places.canary);
   const up = await bringUpFor(options, { pins, places, enforce, log });
   using _state = up.state;
   const mode = options.mode === undefined ? {} : { mode: options.mode };
+  const applies = metrics?.applies;
   const agent = new Agent({
     up,
     pins,
@@ -102,6 +108,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     hand,
     outlets,
     log,
+    applies,
     ...mode,
   });
   try {
@@ -112,15 +119,10 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     throw error;
   }
   announce(agent, up, log);
-  await serveUntilSignal(agent, places, options, log);
+  await serveUntilSignal(agent, { places, options, metrics, log });
   await outlets.close(FLUSH_MS);
   if (options.detachOnExit) pins.remove();
   return 0;
-}
-
-interface PolicySource {
-  readonly bytes: Uint8Array;
-  readonly file: string;
 }
 
 /** The policy to begin with: what was asked for, what the kernel has, the last good one, the configured one. */
@@ -207,12 +209,17 @@ function announce(agent: Agent, { state, origin, rejected }: BroughtUp, log: (li
 
 async function serveUntilSignal(
   agent: Agent,
-  places: Locations,
-  options: RunOptions,
-  log: (line: string) => void,
+  { places, options, metrics, log }: {
+    readonly places: Locations;
+    readonly options: RunOptions;
+    readonly metrics: MetricsServer | undefined;
+    readonly log: (line: string) => void;
+  },
 ): Promise<void> {
   const abort = new AbortController();
   const server = serveControl(agent, places.socket, abort.signal);
+  const scraped = metrics?.serve(agent, abort.signal);
+  if (metrics) log(`metrics at ${metrics.url}`);
   const stop = () => {
     notifySystemd("STOPPING=1");
     agent.stop();
@@ -242,8 +249,15 @@ async function serveUntilSignal(
     for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.removeSignalListener(signal, stop);
     Deno.removeSignalListener("SIGHUP", reload);
     abort.abort();
-    await Promise.all([server.finished, following]);
+    await Promise.all([server.finished, scraped?.finished, following]);
   }
+}
+
+/** Loads what metrics need only where they are wanted. */
+async function openMetrics(address: MetricsAddress | undefined): Promise<MetricsServer | undefined> {
+  if (address === undefined) return undefined;
+  const { MetricsServer } = await import("./metrics_server.ts");
+  return new MetricsServer(address);
 }
 
 /** Until 5.10 maps count against the limit on locked memory; later kernels do not ask for this. */

@@ -142,6 +142,7 @@ export function opName(op: number): string {
   return OPERATIONS[op] ?? `op-${op}`;
 }
 
-function actionName(action: number): "deny" | "audit" {
+/** The name of what was done, by its number. */
+export function actionName(action: number): "deny" | "audit" {
   return action === ACTION.DENY ? "deny" : "audit";
 }

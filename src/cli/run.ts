@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { ExitCode, isExitCode } from "../agent/exit_codes.ts";
 import { DEFAULT_RECORD_BYTES } from "../events/record_files.ts";
+import { type MetricsAddress, parseMetricsAddress } from "../agent/metrics_address.ts";
 import { BACKENDS } from "../kernel/backend.ts";
 import type { Context } from "./context.ts";
 import { choiceOption, type Parent, withExamples } from "./definition.ts";
@@ -44,8 +45,15 @@ export function addRun(parent: Parent, context: Context): void {
       new Option("--record <SIZE>", "how much of the events to keep in the state directory, as 64M, or off")
         .default(DEFAULT_RECORD_BYTES, "64M").argParser(recordBytes),
     )
+    .addOption(
+      new Option(
+        "--metrics <ADDR:PORT>",
+        "where Prometheus finds metrics, for example 127.0.0.1:9464; off: nowhere",
+      )
+        .argParser(metricsTarget).default("off" as const),
+    )
     .option("--detach-on-exit", "take everything out of the kernel at the end")
-    .action(async ({ policy, mode, backend, fallback, events, record, detachOnExit }) => {
+    .action(async ({ policy, mode, backend, fallback, events, record, metrics, detachOnExit }) => {
       const { runAgent } = await import("../agent/run.ts");
       const code = await runAgent({
         ...(policy === undefined ? {} : { policy: resolve(policy) }),
@@ -54,6 +62,7 @@ export function addRun(parent: Parent, context: Context): void {
         fallback,
         events,
         record,
+        ...(metrics === "off" ? {} : { metrics }),
         detachOnExit: detachOnExit === true,
       });
       context.exit = isExitCode(code) ? code : ExitCode.Internal;
@@ -79,4 +88,10 @@ function recordBytes(value: string): number {
 function eventsTarget(value: string): string {
   if (value === "") throw new InvalidArgumentError("Expected a file, -, journal or off.");
   return value;
+}
+
+function metricsTarget(value: string): MetricsAddress | "off" {
+  const address = value === "off" ? value : parseMetricsAddress(value);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError("Expected ADDR:PORT, for example 127.0.0.1:9464 or [::1]:9464, or off.");
 }

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { STATS_KEYS, type StatsReport } from "../agent/api.ts";
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { choiceOption, JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { jsonText } from "./output.ts";
-import { tableText } from "./table.ts";
+import { statsText } from "./stats_view.ts";
 
 /** Adds the command. */
 export function addStats(parent: Parent, context: Context): void {
@@ -19,38 +20,55 @@ export function addStats(parent: Parent, context: Context): void {
         "counted in the kernel, not from events.",
     )
     .addOption(choiceOption("--by <KEY>", "break the numbers down", STATS_KEYS))
+    .option("--watch [SECONDS]", "look again and again, every second by default, until Ctrl-C", seconds)
     .option(...JSON_OPTION)
-    .action(async ({ by, json }) => {
+    .action(async ({ by, watch, json }) => {
       using client = new AgentClient(context.locations().socket);
-      const report = await client.get<StatsReport>(`/v1/stats${by === undefined ? "" : `?by=${by}`}`);
-      context.output.out(json ? jsonText(report) : statsText(report));
+      const look = () => client.get<StatsReport>(`/v1/stats${by === undefined ? "" : `?by=${by}`}`);
+      if (watch !== undefined) await keepLooking(look, { every: watch === true ? 1 : watch, json }, context);
+      else {
+        const report = await look();
+        context.output.out(json ? jsonText(report) : statsText(report));
+      }
     });
-  withExamples(command, [["aegisbpf stats --by rule", "which rules are hit, and by which operation"]]);
+  withExamples(command, [
+    ["aegisbpf stats --by rule", "which rules are hit, and by which operation"],
+    ["aegisbpf stats --by path --watch", "what is being hit just now"],
+  ]);
 }
 
-/** The report for people. */
-export function statsText(report: StatsReport): string {
-  const parts = report.by === undefined || report.rows === undefined
-    ? []
-    : [rowsText(report.by, report.rows)];
-  parts.push(tableText([{ heading: "DECISIONS" }, { heading: "COUNT", align: "right" }], [
-    ["denied", String(report.denied)],
-    ["audited", String(report.audited)],
-  ]));
-  return `${parts.join("\n")}\n${eventsLine(report.events)}\n`;
+/** Shows one look after the other until the agent does not answer; with `json`, one object a line. */
+async function keepLooking(
+  look: () => Promise<StatsReport>,
+  { every, json }: { readonly every: number; readonly json: boolean | undefined },
+  { output }: Context,
+): Promise<never> {
+  const isScreen = output.columns !== undefined && !json;
+  let before: { readonly report: StatsReport; readonly at: number } | undefined;
+  for (;;) {
+    const report = await look();
+    const at = performance.now();
+    const text = json
+      ? `${JSON.stringify(report)}\n`
+      : statsText(report, before && { report: before.report, seconds: (at - before.at) / 1000 });
+    output.out(isScreen ? `${CLEAR}${firstLines(text)}` : json ? text : `${text}\n`);
+    before = { report, at };
+    await new Promise((resolve) => setTimeout(resolve, every * 1000));
+  }
 }
 
-function rowsText(by: string, rows: NonNullable<StatsReport["rows"]>): string {
-  const columns = [
-    { heading: by.toUpperCase() },
-    { heading: "OP" },
-    { heading: "ACTION" },
-    { heading: "COUNT", align: "right" },
-  ] as const;
-  return tableText(columns, rows.map(({ key, op, action, count }) => [key, op, action, String(count)]));
+/** To the top left, and nothing below. */
+const CLEAR = "\x1b[H\x1b[J";
+
+/** What the terminal has room for. */
+function firstLines(text: string): string {
+  const { rows } = Deno.consoleSize();
+  const lines = text.split("\n");
+  return lines.length <= rows ? text : `${lines.slice(0, rows - 2).join("\n")}\n…\n`;
 }
 
-function eventsLine({ emitted, delivered, coalesced, dropped }: StatsReport["events"]): string {
-  const relation = emitted === delivered + coalesced + dropped ? "=" : "does not equal";
-  return `events: ${emitted} emitted ${relation} ${delivered} delivered + ${coalesced} coalesced + ${dropped} dropped`;
+function seconds(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== "" && number >= 0.1 && number <= 3600) return number;
+  throw new InvalidArgumentError("Expected seconds from 0.1 to 3600.");
 }
