@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { decodeText } from "../document.ts";
 import { type Place, ProblemList } from "../problem.ts";
 import { characterName, quote, UNPRINTABLE } from "../syntax.ts";
 import { isKeyType } from "./public_key.ts";
-import { WireError, WireReader } from "./wire.ts";
+import { fromBase64, WireError, WireReader } from "./wire.ts";
 
 /** A line that is neither blank nor a comment. */
 export interface KeyFileLine {
@@ -89,10 +88,8 @@ export function keyAt(text: string, at: number): KeyOfLine {
     throw new LineError(at, type === "" ? "there is no key" : `${quote(type)} is no kind of key`, A_KEY);
   }
   const { word: base64 } = wordAt(text, next);
-  const blob = Buffer.from(base64, "base64");
-  if (base64 === "" || blob.toString("base64") !== base64) {
-    throw new LineError(next, "this is not the base64 of a key", A_KEY);
-  }
+  const blob = fromBase64(base64);
+  if (blob === undefined) throw new LineError(next, "this is not the base64 of a key", A_KEY);
   const named = nameIn(blob);
   if (named !== type) {
     throw new LineError(next, `the key is damaged, or of another kind than ${type}`, A_KEY);

@@ -1,6 +1,6 @@
 /**
  * OpenSSH's signatures of files (PROTOCOL.sshsig), as `ssh-keygen -Y sign` writes them: read strictly, so that one
- * signature has one text.
+ * signature has one text but for where its lines break.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { quote } from "../syntax.ts";
 import { SignatureError } from "./failure.ts";
 import { type PublicKey, readPublicKey, verifiesKey } from "./public_key.ts";
-import { WireError, WireReader, wireString } from "./wire.ts";
+import { fromBase64, WireError, WireReader, wireString } from "./wire.ts";
 
 /** The namespace of policies: `ssh-keygen -Y sign -n aegisbpf-policy`. */
 export const NAMESPACE = "aegisbpf-policy";
@@ -77,18 +77,12 @@ function dearmour(armoured: Uint8Array): Uint8Array {
   if (end === -1) throw malformed(`it is cut off: there is no ${END}`);
   const rest = text.slice(end + 1 + END.length);
   if (rest !== "" && rest !== "\n") throw malformed(`${rest.length} bytes follow ${END}`);
-  const lines = text.slice(BEGIN.length + 1, Math.max(end, BEGIN.length + 1)).split("\n");
-  const base64 = lines.join("");
-  if (!BASE64.test(base64) || base64.length % 4 !== 0 || lines.some((line) => line.length > 76)) {
-    throw malformed("between its first and its last line is no base64 in lines of at most 76 characters");
-  }
-  const bytes = Buffer.from(base64, "base64");
-  // The last character may carry bits that mean nothing: another text for the same signature.
-  if (bytes.toString("base64") !== base64) throw malformed("its base64 ends in bits that belong to nothing");
+  const bytes = fromBase64(
+    text.slice(BEGIN.length + 1, Math.max(end, BEGIN.length + 1)).replaceAll("\n", ""),
+  );
+  if (bytes === undefined) throw malformed("what stands between its first and its last line is no base64");
   return bytes;
 }
-
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 function readBlob(bytes: Uint8Array): SshSignature {
   const reader = new WireReader(bytes);

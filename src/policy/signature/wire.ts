@@ -93,3 +93,14 @@ export function wireString(value: Uint8Array | string): Uint8Array {
   out.set(bytes, 4);
   return out;
 }
+
+/** The bytes of a base64 text; undefined where it is not in its one form: no blanks, padded, no stray bits at the end. */
+export function fromBase64(text: string): Uint8Array | undefined {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
+  try {
+    return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

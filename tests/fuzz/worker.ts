@@ -1,0 +1,44 @@
+/**
+ * The thread in which a target is given one input after the other.
+ *
+ * @module
+ */
+import { Random } from "../../src/policy/testing.ts";
+import { type FuzzJob, type FuzzReport, HEADER, MAX_INPUT } from "./job.ts";
+import { mutate } from "./mutate.ts";
+import { TARGETS } from "./targets.ts";
+
+/** Inputs kept because something new came of them. */
+const MAX_POOL = 2_000;
+
+const scope = self as unknown as Worker;
+scope.onmessage = ({ data }: MessageEvent<FuzzJob>) => scope.postMessage(work(data));
+
+function work({ target: name, seed, ms, shared }: FuzzJob): FuzzReport {
+  const target = TARGETS[name];
+  if (target === undefined) throw new Error(`There is no target ${name}`);
+  const random = new Random(seed);
+  const pool = [...target.corpus];
+  const outcomes = new Set<string>();
+  const [counter, bytes] = [new Int32Array(shared), new Uint8Array(shared, HEADER)];
+  const end = performance.now() + ms;
+  let inputs = 0;
+  for (; performance.now() < end; inputs++) {
+    const input = inputs < pool.length && inputs < target.corpus.length
+      ? random.pick(pool)
+      : mutate(random, pool, target.pieces, MAX_INPUT);
+    bytes.set(input);
+    Atomics.store(counter, 1, input.length);
+    Atomics.store(counter, 0, inputs + 1);
+    try {
+      const outcome = target.run(input);
+      if (outcomes.has(outcome)) continue;
+      outcomes.add(outcome);
+      if (pool.length < MAX_POOL && input.length < 1 << 16) pool.push(input);
+    } catch (error) {
+      const failure = error instanceof Error ? error.stack ?? error.message : String(error);
+      return { inputs, outcomes: outcomes.size, failure, input };
+    }
+  }
+  return { inputs, outcomes: outcomes.size };
+}
