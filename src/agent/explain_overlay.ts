@@ -5,7 +5,7 @@
  * @module
  */
 import { type FileDescriptor, fileSystemType, openPath, statFd, SystemError } from "../../ffi/libc.ts";
-import { readMounts } from "../kernel/host.ts";
+import { type Mount, readMounts } from "../kernel/host.ts";
 import { type Identities, type Known, openIfThere } from "../kernel/identities.ts";
 
 /** A file in a layer. */
@@ -19,14 +19,16 @@ export interface FileBehind {
  * not reached from here.
  *
  * @param path The file's path.
+ * @param mounts Those of this mount namespace.
  */
 export function fileBehind(
   identities: Identities,
   handle: FileDescriptor,
   path: string,
+  mounts: readonly Mount[] = readMounts(),
 ): FileBehind | "unknown" | undefined {
   const { mountId } = statFd(handle.fd);
-  const mount = readMounts().find(({ id }) => BigInt(id) === mountId);
+  const mount = mounts.find(({ id }) => BigInt(id) === mountId);
   if (mount === undefined) {
     // A mount of another namespace, reached through /proc/PID/root.
     return fileSystemType(`/proc/self/fd/${handle.fd}`) === OVERLAYFS_MAGIC ? "unknown" : undefined;

@@ -6,7 +6,8 @@
 import { type FileDescriptor, openPath, SystemError } from "../../ffi/libc.ts";
 import type { Caller, Subject } from "../kernel/decision.ts";
 import { type Identities, type Known, openIfThere } from "../kernel/identities.ts";
-import { identityText } from "../kernel/packed.ts";
+import { type Mount, readMounts } from "../kernel/host.ts";
+import { type Identity, identityText } from "../kernel/packed.ts";
 import { cgroupAt, cgroupById, type FoundCgroup } from "../policy/cgroups.ts";
 import type { Operation } from "../policy/operations.ts";
 import { parseCgroup } from "../policy/syntax.ts";
@@ -30,6 +31,15 @@ export interface FoundCaller {
   readonly cgroupMissing: boolean;
 }
 
+/** A cgroup's place in the hierarchy. */
+export interface LocatedCgroup {
+  readonly path: string;
+  /** Those on the way from the root that are there; at least the root. */
+  readonly there: readonly Pick<FoundCgroup, "id">[];
+  /** Names below those that are not. */
+  readonly missing: readonly string[];
+}
+
 /** A caller as it was asked for; each part may be left out. */
 export interface AskedCaller {
   readonly cgroup?: string | undefined;
@@ -37,12 +47,49 @@ export interface AskedCaller {
   readonly exe?: string | undefined;
 }
 
+/** What was found out about this host a moment ago, for those who ask about many files. */
+export class HostGlance {
+  readonly #directories = new Map<string, Subject["above"]>();
+  #mounts: readonly Mount[] = [];
+  #untilMs = 0;
+
+  /** All mounts. */
+  get mounts(): readonly Mount[] {
+    this.#refresh();
+    return this.#mounts;
+  }
+
+  /** The directories above one, by asking or by what was found before. */
+  above(directory: Identity, ask: () => Subject["above"]): Subject["above"] {
+    this.#refresh();
+    const key = identityText(directory);
+    const known = this.#directories.get(key);
+    if (known !== undefined) return known;
+    const found = ask();
+    if (this.#directories.size < MAX_DIRECTORIES) this.#directories.set(key, found);
+    return found;
+  }
+
+  #refresh(): void {
+    if (performance.now() < this.#untilMs) return;
+    this.#directories.clear();
+    this.#mounts = readMounts();
+    this.#untilMs = performance.now() + GLANCE_MS;
+  }
+}
+
 /**
  * The file behind a path.
  *
+ * @param glance Spares looking at the host anew for each of many files.
  * @throws {Refusal} 2 if the path cannot be followed.
  */
-export function findSubject(identities: Identities, path: string, op: Operation): FoundSubject {
+export function findSubject(
+  identities: Identities,
+  path: string,
+  op: Operation,
+  glance: HostGlance = new HostGlance(),
+): FoundSubject {
   if (!path.startsWith("/") || path.includes("\0")) {
     throw new Refusal(2, `Expected an absolute path, got ${JSON.stringify(path)}`);
   }
@@ -51,12 +98,12 @@ export function findSubject(identities: Identities, path: string, op: Operation)
     if (handle === undefined) return missingSubject(identities, path);
     const known = identities.ofHandle(handle);
     const resolved = pathOf(handle);
-    const behind = fileBehind(identities, handle, resolved);
+    const behind = fileBehind(identities, handle, resolved, glance.mounts);
     const layered = typeof behind === "object" ? behind : undefined;
     return {
       subject: {
         file: known.identity,
-        above: above(identities, handle),
+        above: aboveAtAGlance(identities, handle, glance),
         ...(layered ? { behind: layered.known.identity } : {}),
       },
       file: {
@@ -92,7 +139,7 @@ export function findCaller(
   if (!/^\d{1,10}$/.test(uid) || Number(uid) > MAX_UID) {
     throw new Refusal(2, `Expected a uid from 0 to ${MAX_UID}, got ${JSON.stringify(uid)}`);
   }
-  const place = findCgroupPath(root, cgroup);
+  const place = locateCgroup(root, cgroup);
   const running = exe === undefined ? undefined : findExecutable(identities, exe);
   return {
     caller: {
@@ -113,6 +160,30 @@ export function findCaller(
   };
 }
 
+/**
+ * Where in the hierarchy a cgroup is, given by its path or as `id:N`.
+ *
+ * @throws {Refusal} 2 if it is no cgroup's name, or there is none with the id.
+ */
+export function locateCgroup(root: string | undefined, text: string): LocatedCgroup {
+  // As people copy it from a shell; a policy names cgroups without the mount.
+  const below = root !== undefined && (text === root || text.startsWith(`${root}/`))
+    ? text.slice(root.length) || "/"
+    : text;
+  const parsed = parseCgroup(below);
+  if (!parsed.ok) throw new Refusal(2, `Expected a cgroup: ${parsed.message}`);
+  const path = parsed.value.kind === "path" ? parsed.value.path : pathOfId(root, parsed.value.id);
+  const names = path.split("/").filter((name) => name !== "");
+  const there: Pick<FoundCgroup, "id">[] = [];
+  for (let level = 0; level <= names.length; level++) {
+    const found = root === undefined ? undefined : cgroupAt(root, `/${names.slice(0, level).join("/")}`);
+    if (found === undefined) break;
+    there.push(found);
+  }
+  if (there.length === 0) there.push({ id: ROOT_ID });
+  return { path, there, missing: names.slice(there.length - 1) };
+}
+
 /** Operations on a name: a symbolic link is what they are about, not what it leads to. */
 const OF_NAMES: readonly Operation[] = ["delete", "rename", "link"];
 const MAX_UID = 0xffff_fffe;
@@ -124,9 +195,22 @@ const ROOT_ID = 1n;
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 
-function above(identities: Identities, handle: FileDescriptor): Subject["above"] {
+/** How long what was found out about mounts and directories is taken to be true, milliseconds. */
+const GLANCE_MS = 1000;
+const MAX_DIRECTORIES = 4096;
+
+function aboveAtAGlance(
+  identities: Identities,
+  handle: FileDescriptor,
+  glance: HostGlance,
+): Subject["above"] {
+  const parent = identities.above(handle, 1)?.identity;
+  return parent === undefined ? [] : [parent, ...glance.above(parent, () => above(identities, handle, 2))];
+}
+
+function above(identities: Identities, handle: FileDescriptor, from = 1): Subject["above"] {
   const found = [];
-  for (let level = 1; level <= MAX_LEVELS; level++) {
+  for (let level = from; level <= MAX_LEVELS; level++) {
     const known = identities.above(handle, level);
     if (known === undefined) break;
     found.push(known.identity);
@@ -162,29 +246,6 @@ function missingSubject(identities: Identities, asked: string): FoundSubject {
     }
   }
   throw new Refusal(2, `it cannot be told what ${asked} is: too many symbolic links`);
-}
-
-function findCgroupPath(root: string | undefined, text: string): {
-  readonly path: string;
-  readonly there: readonly Pick<FoundCgroup, "id">[];
-  readonly missing: readonly string[];
-} {
-  // As people copy it from a shell; a policy names cgroups without the mount.
-  const below = root !== undefined && (text === root || text.startsWith(`${root}/`))
-    ? text.slice(root.length) || "/"
-    : text;
-  const parsed = parseCgroup(below);
-  if (!parsed.ok) throw new Refusal(2, `Expected a cgroup: ${parsed.message}`);
-  const path = parsed.value.kind === "path" ? parsed.value.path : pathOfId(root, parsed.value.id);
-  const names = path.split("/").filter((name) => name !== "");
-  const there: Pick<FoundCgroup, "id">[] = [];
-  for (let level = 0; level <= names.length; level++) {
-    const found = root === undefined ? undefined : cgroupAt(root, `/${names.slice(0, level).join("/")}`);
-    if (found === undefined) break;
-    there.push(found);
-  }
-  if (there.length === 0) there.push({ id: ROOT_ID });
-  return { path, there, missing: names.slice(there.length - 1) };
 }
 
 function pathOfId(root: string | undefined, id: bigint): string {

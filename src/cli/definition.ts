@@ -46,6 +46,16 @@ export function oneOf<Choice extends string>(value: string, choices: readonly Ch
   throw new InvalidArgumentError(`Expected one of ${choices.join(", ")}.${suggestion}`);
 }
 
+/**
+ * A user's number, as text.
+ *
+ * @throws {InvalidArgumentError} if it is none.
+ */
+export function userId(text: string): string {
+  if (/^\d{1,10}$/.test(text) && Number(text) <= 0xffff_fffe) return text;
+  throw new InvalidArgumentError("Expected a number from 0 to 4294967294.");
+}
+
 /** The option of every command that reads. */
 export const JSON_OPTION = ["--json", "print JSON"] as const;
 

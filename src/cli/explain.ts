@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import type { ExplainedRule, ExplainReport } from "../agent/api.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
 import { OPERATIONS } from "../policy/operations.ts";
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
-import { choiceOption, JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { explainEvent } from "./explain_event.ts";
+import { choiceOption, JSON_OPTION, type Parent, userId, withExamples } from "./definition.ts";
 import { findOtherNames, type OtherNames } from "./other_names.ts";
 import { counted, jsonText, type Output, printable } from "./output.ts";
 
@@ -132,9 +132,4 @@ function absolute(path: string): string {
 
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
-}
-
-function userId(text: string): string {
-  if (/^\d{1,10}$/.test(text) && Number(text) <= 0xffff_fffe) return text;
-  throw new InvalidArgumentError("Expected a number from 0 to 4294967294.");
 }

@@ -11,6 +11,7 @@ import { addPolicyExport } from "./policy_export.ts";
 import { addPolicyImport } from "./policy_import.ts";
 import { addPolicySchema } from "./policy_schema.ts";
 import { addPolicySign } from "./policy_sign.ts";
+import { addPolicySimulate } from "./policy_simulate.ts";
 import { addPolicyShow } from "./policy_show.ts";
 import { addPolicyValidate } from "./policy_validate.ts";
 import { addPolicyVerify } from "./policy_verify.ts";
@@ -29,6 +30,7 @@ const MEMBERS: readonly ((parent: Parent, context: Context) => void)[] = [
   addPolicyShow,
   addPolicyExport,
   addPolicyDiff,
+  addPolicySimulate,
   addPolicyImport,
   addPolicySign,
   addPolicyVerify,

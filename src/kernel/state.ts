@@ -134,7 +134,8 @@ export const TELLER = "tell_identity";
 /** A flow gets one record a second: what a person reads, and what a flood costs at most. */
 const DEFAULT_COALESCE_NS = 1_000_000_000n;
 
-function openObject(programs: readonly string[], reuse?: Maps): BpfObject {
+/** The object with these programs of it, not loaded yet; with the maps of another one, if given. */
+export function openObject(programs: readonly string[], reuse?: Maps): BpfObject {
   const object = BpfObject.open(loadAsset("aegis.bpf.o"), "aegis");
   for (const program of object.programs()) program.setAutoload(programs.includes(program.name));
   if (reuse) { for (const name of MAP_NAMES) object.map(name).reuseFd(reuse[name].fd); }
