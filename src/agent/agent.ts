@@ -37,7 +37,7 @@ import type { PolicyStore } from "./policy_store.ts";
 import { explain, type ExplainQuestion } from "./explain.ts";
 import { ProveLease } from "./prove_lease.ts";
 import { Refusal } from "./refusal.ts";
-import { opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
+import { decisionsOf, opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
 /** What an agent is made of. */
 export interface AgentParts {
@@ -104,6 +104,7 @@ export class Agent {
     this.prove = new ProveLease({
       engine: this.engine,
       installed: () => this.#rememberSets(),
+      decisions: (rules) => decisionsOf(up.state, rules, this.engine.numbers),
       log: this.log,
     });
     this.hand = new HandControl({

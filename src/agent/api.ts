@@ -7,8 +7,7 @@
  *     POST /v1/policy/apply ApplyRequest → ApplyResult
  *     GET  /v1/stats?by=rule|cgroup|inode|path → StatsReport
  *     GET  /v1/explain?path=P[&op=O][&cgroup=C][&uid=U][&exe=E] → ExplainReport
- *     POST /v1/prove/begin ProveBegin    → ProveBegun
- *     POST /v1/prove/end                 → ProveEnded
+ *     POST /v1/prove/…        see prove_api.ts
  *     /v1/deny, /v1/allow                → see hand_api.ts
  *
  * Every refusal is an ApiErrorBody with a status of 400 to 599.
@@ -93,6 +92,8 @@ export interface RuleView {
   readonly effect: "deny" | "audit";
   readonly deny: readonly string[];
   readonly in: readonly string[];
+  /** What a denied process gets besides EPERM, if anything. */
+  readonly signal?: "term" | "kill";
   readonly targets: readonly TargetView[];
 }
 
@@ -149,29 +150,6 @@ export interface StatsRow {
   readonly op: string;
   readonly action: "deny" | "audit";
   readonly count: number;
-}
-
-/** What `prove` asks for: a rule for decoys like one that is in force, for one cgroup and for at most two minutes. */
-export interface ProveBegin {
-  /** Path below the cgroup2 root. */
-  readonly cgroup: string;
-  /** Id of the rule. */
-  readonly rule: string;
-  /** `kind`: how the rule is to name the path. */
-  readonly decoys: readonly { readonly path: string; readonly kind: "file" | "subtree" | "inode" }[];
-}
-
-/** The decoys' rule is in force. */
-export interface ProveBegun {
-  /** Its id in events and stats. */
-  readonly rule: string;
-  readonly generation: number;
-}
-
-/** The decoys' rule is gone. */
-export interface ProveEnded {
-  /** Whether it was in force all the time: no other policy came, and the time did not run out. */
-  readonly held: boolean;
 }
 
 /** How stats can be broken down. */

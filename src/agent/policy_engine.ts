@@ -95,6 +95,8 @@ export class PolicyEngine {
   readonly #enforcer: Enforcer;
   readonly #beside: Beside;
   #current: InForce | undefined;
+  #extra: ExtraRules = NO_RULES;
+  #looks = 0;
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -106,6 +108,16 @@ export class PolicyEngine {
   /** The policy in force; undefined before the first. */
   get current(): InForce | undefined {
     return this.#current;
+  }
+
+  /** The rules beside the policy in force, as {@linkcode withExtraRules} was given them; none after another policy. */
+  get extra(): ExtraRules {
+    return this.#extra;
+  }
+
+  /** How often every path of every rule has been looked at again. */
+  get looks(): number {
+    return this.#looks;
   }
 
   /** Whether the policy asks for refusals, whatever this host can do. */
@@ -196,19 +208,15 @@ export class PolicyEngine {
    *
    * @throws {Refusal} 1 where no policy is in force, 3 or 4 as {@linkcode apply}; what was in force stays then.
    */
-  withExtraRules({ rules, scopes }: ExtraRules = { rules: [], scopes: [] }): InForce {
+  withExtraRules(extra: ExtraRules = NO_RULES): InForce {
     const current = this.#current;
     if (current === undefined) throw new Refusal(1, "No policy is in force");
     const { policy } = current;
-    const extended = {
-      ...policy,
-      rules: [...policy.rules, ...rules],
-      scopes: [...policy.scopes, ...scopes],
-    };
+    const extended = extendedBy(policy, extra);
     // Files that left their places since the policy was applied are not found by looking at its paths again.
     const covered = this.#enforcer.covered(policy.rules.length);
     const { set, resolution } = this.#resolve({ ...current, policy: extended }, { covered });
-    const inForce = this.#switch(current, set, resolution);
+    const inForce = this.#switch(current, set, resolution, extra);
     this.#enforcer.coverAsBefore(policy.rules.length);
     return inForce;
   }
@@ -218,7 +226,12 @@ export class PolicyEngine {
     return this.#context.state.identities.of(path)?.identity;
   }
 
-  #switch(checked: WholePolicy, set: PolicySet, resolution: ResolvedPolicy): InForce {
+  #switch(
+    checked: WholePolicy,
+    set: PolicySet,
+    resolution: ResolvedPolicy,
+    extra: ExtraRules = NO_RULES,
+  ): InForce {
     const { own, policy } = checked;
     const isNothing = own === WITHOUT_POLICY.policy &&
       policy.rules.length + policy.allow.cgroups.length === 0;
@@ -234,6 +247,7 @@ export class PolicyEngine {
     const warnings = [...new Set([...checked.warnings, ...unseen])];
     const inForce = { ...checked, warnings, resolution, generation, appliedNs };
     this.#current = isNothing ? undefined : inForce;
+    this.#extra = extra;
     return inForce;
   }
 
@@ -250,7 +264,9 @@ export class PolicyEngine {
   follow(rules?: ReadonlySet<string>): ResolvedTarget[] {
     if (this.#enforcer.isWorn) return this.#renew();
     try {
-      return this.#enforcer.follow(rules);
+      const changed = this.#enforcer.follow(rules);
+      if (rules === undefined) this.#looks++;
+      return changed;
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "E2BIG")) throw error;
       return this.#renew();
@@ -265,12 +281,14 @@ export class PolicyEngine {
     const current = this.#current;
     if (current === undefined) return [];
     const before = current.resolution.targets;
-    const rules = current.policy.rules.length;
+    const policy = extendedBy(current.policy, this.#extra);
+    const rules = policy.rules.length;
     const covered = this.#enforcer.covered(rules);
     const keeps = covered.length <= MAX_KEPT;
-    const { set, resolution } = this.#resolve(current, keeps ? { covered } : {});
-    this.#switch(current, set, resolution);
+    const { set, resolution } = this.#resolve({ ...current, policy }, keeps ? { covered } : {});
+    this.#switch(current, set, resolution, this.#extra);
     if (keeps) this.#enforcer.coverAsBefore(rules);
+    this.#looks++;
     return changedTargets(before, resolution.targets);
   }
 
@@ -337,6 +355,12 @@ const WITHOUT_POLICY: CheckedPolicy = {
   file: "rules by hand",
   warnings: [],
 };
+
+const NO_RULES: ExtraRules = { rules: [], scopes: [] };
+
+function extendedBy(policy: Policy, { rules, scopes }: ExtraRules): Policy {
+  return { ...policy, rules: [...policy.rules, ...rules], scopes: [...policy.scopes, ...scopes] };
+}
 
 /** A quarter of the file filter's bytes. */
 const MAX_KEPT = 1 << AEGIS.FILE_FILTER_BITS - 2;

@@ -1,12 +1,12 @@
 /**
- * The agent's side of `prove`: for as long as it runs, rules for decoys stand beside the policy in force, for one
- * scratch cgroup. Nothing of them is kept, and when `prove` dies they go by themselves.
+ * The agent's side of `prove`: for as long as it runs, rules for decoys stand beside the policy in force, for scratch
+ * cgroups. Nothing of them is kept, and when `prove` dies they go by themselves.
  *
  * @module
  */
-import type { InodeTarget, PathTarget, Rule } from "../policy/model.ts";
-import type { ProveBegin, ProveBegun, ProveEnded } from "./api.ts";
-import type { InForce, PolicyEngine } from "./policy_engine.ts";
+import type { CgroupByPath, Exceptions, InodeTarget, PathTarget, Rule } from "../policy/model.ts";
+import type { ExtraRules, InForce, PolicyEngine } from "./policy_engine.ts";
+import type { ProveBegin, ProveBegun, ProveCallers, ProveEnded, ProveLook, ProveRule } from "./prove_api.ts";
 import { Refusal } from "./refusal.ts";
 
 /** How the lease reaches the rest of the agent. */
@@ -14,50 +14,78 @@ export interface ProveContext {
   readonly engine: PolicyEngine;
   /** A set came into force. */
   readonly installed: () => void;
+  /** Decisions of rules so far, by their ids. */
+  readonly decisions: (rules: readonly string[]) => Record<string, number>;
   readonly log: (line: string) => void;
+  /** For how long without a sign of `prove` its rules stay, in milliseconds. Default: two minutes. */
+  readonly leaseMs?: number;
 }
 
 /** At most one `prove` at a time. */
 export class ProveLease {
   readonly #context: ProveContext;
-  #lease: { readonly generation: bigint; readonly timer: ReturnType<typeof setTimeout> } | undefined;
+  #lease: { readonly extra: ExtraRules; timer: ReturnType<typeof setTimeout> } | undefined;
 
   constructor(context: ProveContext) {
     this.#context = context;
   }
 
   /**
-   * Puts the policy in force again, with a rule for the decoys like the one that is to be proved.
+   * Puts the policy in force again, with rules for the decoys like those that are to be proved.
    *
    * @throws {Refusal} 1 where there is no policy or no such rule, or another `prove` runs.
    */
-  begin({ cgroup, rule: id, decoys }: ProveBegin): ProveBegun {
+  begin({ callers, rules }: ProveBegin): ProveBegun {
     if (this.#lease) throw new Refusal(1, "Another prove is running; try again when it has ended");
     const { engine } = this.#context;
-    const rule = engine.current?.policy.rules.find((one) => one.id === id);
-    if (engine.current === undefined) throw new Refusal(1, "No policy is in force");
-    if (rule === undefined) throw new Refusal(1, `No rule ${id} is in force`);
-    const extra = decoyRule(rule, decoys, engine);
-    const scope = { name: SCOPE, cgroups: [{ kind: "path", path: cgroup, line: 0 } as const], line: 0 };
-    const { generation } = this.#install(() => engine.withExtraRules({ rules: [extra], scopes: [scope] }));
-    const timer = setTimeout(() => {
-      this.#context.log("prove did not end in time: its rules are taken back");
-      this.end();
-    }, LEASE_MS);
-    this.#lease = { generation, timer };
-    return { rule: extra.id, generation: Number(generation) };
+    const { current } = engine;
+    if (current === undefined) throw new Refusal(1, "No policy is in force");
+    const except = exceptionsOf(callers);
+    const extra: ExtraRules = {
+      rules: rules.map((asked, number) => {
+        const rule = current.policy.rules.find(({ id }) => id === asked.rule);
+        if (rule === undefined) throw new Refusal(1, `No rule ${asked.rule} is in force`);
+        return { ...decoyRule(rule, asked, engine), id: decoyId(rule.id, number), in: [SCOPE], except };
+      }),
+      scopes: [{ name: SCOPE, cgroups: callers.members.map(cgroupOf), line: 0 }],
+    };
+    const { generation } = this.#install(() => engine.withExtraRules(extra));
+    this.#lease = { extra, timer: this.#expiry() };
+    return { rules: extra.rules.map(({ id }) => id), generation: Number(generation) };
   }
 
-  /** Takes the decoys' rule back, unless another policy has come into force and it is gone already. */
+  /** How it stands; the lease begins anew. */
+  look(): ProveLook {
+    const { engine, decisions } = this.#context;
+    const lease = this.#lease;
+    if (lease) {
+      clearTimeout(lease.timer);
+      lease.timer = this.#expiry();
+    }
+    return {
+      held: lease !== undefined && engine.extra === lease.extra,
+      looks: engine.looks,
+      decisions: decisions(lease?.extra.rules.map(({ id }) => id) ?? []),
+    };
+  }
+
+  /** Takes the decoys' rules back, unless another policy has come into force and they are gone already. */
   end(): ProveEnded {
     const lease = this.#lease;
     if (lease === undefined) return { held: false };
     clearTimeout(lease.timer);
     this.#lease = undefined;
     const { engine } = this.#context;
-    const held = engine.current?.generation === lease.generation;
+    const held = engine.extra === lease.extra;
     if (held) this.#install(() => engine.withExtraRules());
     return { held };
+  }
+
+  #expiry(): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      this.#context.log("prove did not end in time: its rules are taken back");
+      this.end();
+    }, this.#context.leaseMs ?? LEASE_MS);
   }
 
   #install(install: () => InForce): InForce {
@@ -67,15 +95,19 @@ export class ProveLease {
   }
 }
 
-/** For one round of decoys. */
 const LEASE_MS = 120_000;
 /** Not a name that a policy may give a scope. */
 const SCOPE = "prove:scope";
 /** Ids are kept with so many bytes. */
 const ID_BYTES = 63;
 
-/** No signal: the first refusal would end the process that tries the other ways. No exceptions: they are not proved. */
-function decoyRule(rule: Rule, decoys: ProveBegin["decoys"], engine: PolicyEngine): Rule {
+/** Ids that are cut short must not become the same. */
+function decoyId(id: string, number: number): string {
+  return number === 0 ? `prove:${id}`.slice(0, ID_BYTES) : `prove:${number}:${id}`.slice(0, ID_BYTES);
+}
+
+/** The rule, but for its id, its scope and its exceptions. */
+function decoyRule(rule: Rule, { signals, decoys }: ProveRule, engine: PolicyEngine): Rule {
   const paths = decoys.filter(({ kind }) => kind !== "inode").map(({ path, kind }): PathTarget => ({
     path,
     subtree: kind === "subtree",
@@ -91,13 +123,13 @@ function decoyRule(rule: Rule, decoys: ProveBegin["decoys"], engine: PolicyEngin
       ? target
       : { ...target, generation: gen };
   });
-  return {
-    ...rule,
-    id: `prove:${rule.id}`.slice(0, ID_BYTES),
-    paths,
-    inodes,
-    in: [SCOPE],
-    except: { cgroups: [], exe: [], uids: [] },
-    signal: "none",
-  };
+  return { ...rule, paths, inodes, signal: signals ? rule.signal : "none" };
+}
+
+function exceptionsOf({ excepted: { cgroups, exe, uids } }: ProveCallers): Exceptions {
+  return { cgroups: cgroups.map(cgroupOf), exe: exe.map((path) => ({ path, line: 0 })), uids };
+}
+
+function cgroupOf(path: string): CgroupByPath {
+  return { kind: "path", path, line: 0 };
 }

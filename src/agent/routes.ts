@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { type ApplyRequest, type ProveBegin, STATS_KEYS, type StatsReport } from "./api.ts";
+import { type ApplyRequest, STATS_KEYS, type StatsReport } from "./api.ts";
 import type { ExplainQuestion } from "./explain.ts";
 import { HAND_ROUTES } from "./hand_routes.ts";
+import { PROVE_ROUTES } from "./prove_routes.ts";
 import { Refusal } from "./refusal.ts";
 import { readJson, type Routes } from "./route.ts";
 
@@ -22,9 +23,7 @@ export const ROUTES: Routes = {
   "GET /v1/explain": (agent, _request, url) => Response.json(agent.explain(question(url.searchParams))),
   "POST /v1/policy/apply": async (agent, request) =>
     Response.json(agent.apply(applyRequest(await readJson(request)))),
-  "POST /v1/prove/begin": async (agent, request) =>
-    Response.json(agent.prove.begin(proveRequest(await readJson(request)))),
-  "POST /v1/prove/end": (agent) => Response.json(agent.prove.end()),
+  ...PROVE_ROUTES,
   ...HAND_ROUTES,
 };
 
@@ -41,22 +40,6 @@ function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {
   } catch {
     throw new Refusal(2, "Expected source to be base64");
   }
-}
-
-function proveRequest(value: unknown): ProveBegin {
-  const { cgroup, rule, decoys } = (value ?? {}) as Record<string, unknown>;
-  if (typeof cgroup !== "string" || typeof rule !== "string" || !Array.isArray(decoys)) {
-    throw new Refusal(2, "Expected {cgroup: path, rule: id, decoys: [{path, kind}]}");
-  }
-  for (const { path, kind } of decoys) {
-    if (typeof path !== "string" || !path.startsWith("/") || !["file", "subtree", "inode"].includes(kind)) {
-      throw new Refusal(
-        2,
-        "Expected each decoy to have an absolute path and the kind file, subtree or inode",
-      );
-    }
-  }
-  return { cgroup, rule, decoys };
 }
 
 function statsKey(by: string | null): StatsReport["by"] {

@@ -6,6 +6,7 @@
 import { readCounters, readFlows, readRuleCounts } from "../kernel/counters.ts";
 import { ACTION } from "../kernel/layout.ts";
 import { identityText } from "../kernel/packed.ts";
+import type { RuleNumbers } from "../kernel/rule_numbers.ts";
 import type { KernelState } from "../kernel/state.ts";
 import type { Rule } from "../policy/model.ts";
 import { OPERATIONS } from "../policy/operations.ts";
@@ -51,6 +52,7 @@ export function policyViewOf(inForce: InForce, state: KernelState, hand: HandLis
     effect: effectOf(rule, state.backend),
     deny: rule.ops,
     in: rule.in,
+    ...(rule.signal === "none" ? {} : { signal: rule.signal }),
     targets: (targets.get(rule) ?? []).map(({ target, identity }) => ({
       target: targetText(target),
       line: target.line,
@@ -135,6 +137,22 @@ function flowRows(state: KernelState, names: StatsNames, by: "cgroup" | "inode" 
     sums.set(name, { key, op: opName(op), action: actionName(action), count });
   }
   return [...sums.values()];
+}
+
+/** Decisions of some rules so far, by their ids. */
+export function decisionsOf(
+  state: KernelState,
+  rules: readonly string[],
+  numbers: Pick<RuleNumbers, "of">,
+): Record<string, number> {
+  if (rules.length === 0) return {};
+  const ids = new Map(numbers.of(rules).map((number, index) => [number, rules[index] ?? ""]));
+  const sums = Object.fromEntries(rules.map((id) => [id, 0]));
+  for (const { rule, count } of readRuleCounts(state.maps)) {
+    const id = ids.get(rule);
+    if (id !== undefined) sums[id] = (sums[id] ?? 0) + Number(count);
+  }
+  return sums;
 }
 
 /** The name of an operation by its number. */

@@ -10,8 +10,11 @@ import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { CommandError } from "./failure.ts";
 import { jsonText } from "./output.ts";
+import type { Bench } from "./prove_bench.ts";
 import type { ProvedBench, ProveReport } from "./prove_report.ts";
 import type { ProveParts } from "./prove_run.ts";
+
+const NO_IDS: readonly string[] = [];
 
 /** Adds the command. */
 export function addProve(parent: Parent, context: Context): void {
@@ -24,7 +27,7 @@ export function addProve(parent: Parent, context: Context): void {
         "begins with prove:. Exit code 0: all that is promised is covered; 1: something is not; 2: it cannot be told, " +
         "as always in another posture than enforce, where only reports can be looked at.",
     )
-    .option("--rule <ID>", "only this rule")
+    .option("--rule <ID>", "only this rule; may be given more than once", (id, ids) => [...ids, id], NO_IDS)
     .option(...JSON_OPTION)
     .action(async ({ rule, json }) => {
       const { exitOf } = await import("./prove_report.ts");
@@ -40,17 +43,19 @@ export function addProve(parent: Parent, context: Context): void {
 }
 
 /**
- * Proves the policy in force, or one of its rules.
+ * Proves the policy in force, or some of its rules.
  *
+ * @param ids Which rules; none: all.
  * @param command How this program is started again, for tests.
  * @throws {CommandError} with `Usage` where there is nothing to prove or it cannot be tried at all.
  */
 export async function prove(
   context: Pick<Context, "locations">,
-  rule?: string,
+  ids: readonly string[] = [],
   command?: readonly string[],
 ): Promise<ProveReport> {
-  const { Attempter, ScratchCgroup } = await import("./prove_attempter.ts");
+  const { Attempter } = await import("./prove_attempter.ts");
+  const { ScratchCgroup } = await import("./prove_cgroup.ts");
   const { reportOf } = await import("./prove_report.ts");
   using client = new AgentClient(context.locations().socket);
   const health = await client.get<HealthReport>("/v1/health");
@@ -58,15 +63,9 @@ export async function prove(
     throw new CommandError(ExitCode.Usage, "no policy is in force: there is nothing to prove");
   }
   const policy = await client.get<PolicyView>("/v1/policy");
-  const rules = policy.rule_list.filter(({ id }) => rule === undefined || id === rule);
-  if (rules.length === 0) {
-    throw new CommandError(
-      ExitCode.Usage,
-      rule === undefined ? "the policy has no rules" : `no rule ${rule} is in force`,
-    );
-  }
+  const rules = chosen(policy, ids);
   await using cgroup = new ScratchCgroup();
-  await using attempter = await Attempter.start(cgroup, command);
+  await using attempter = new Attempter(cgroup, command);
   const { posture, backend } = health;
   const stop = stopOnSignals(attempter);
   try {
@@ -86,35 +85,51 @@ export async function prove(
   }
 }
 
+function chosen({ rule_list }: PolicyView, ids: readonly string[]): readonly RuleView[] {
+  if (rule_list.length === 0) throw new CommandError(ExitCode.Usage, "the policy has no rules");
+  const unknown = ids.find((id) => !rule_list.some((rule) => rule.id === id));
+  if (unknown !== undefined) throw new CommandError(ExitCode.Usage, `no rule ${unknown} is in force`);
+  return rule_list.filter(({ id }) => ids.length === 0 || ids.includes(id));
+}
+
 async function proveRules(
   { rules, all }: { readonly rules: readonly RuleView[]; readonly all: readonly RuleView[] },
   parts: ProveParts,
   stop: Stop,
 ): Promise<ProvedBench[]> {
   const { benchesOf, coveredBy } = await import("./prove_bench.ts");
-  const { proveBench } = await import("./prove_run.ts");
+  const { proveBenches } = await import("./prove_run.ts");
   const { readMounts } = await import("../kernel/host.ts");
   const [covered, mounts] = [coveredBy(all), readMounts()];
+  const benches = rules.flatMap((rule) => benchesOf(rule, covered, mounts));
+  const shapes = [...Map.groupBy(benches, shapeOf).values()].flatMap(([bench]) => bench ?? []);
   const known = new Map<string, ProvedBench>();
-  const proved: ProvedBench[] = [];
-  for (const bench of rules.flatMap((rule) => benchesOf(rule, covered, mounts))) {
-    const { rule, kind, target, file_system, device } = bench;
-    const shape = `${kind} ${device} ${rule.effect} ${rule.mode} ${rule.deny.join()}`;
-    const like = known.get(shape);
-    if (like !== undefined) {
-      const { id, effect } = rule;
-      proved.push({ rule: id, effect, kind, target, file_system, like: like.rule, attempts: like.attempts });
-      continue;
-    }
-    const result = await proveBench(bench, parts);
+  for (let at = 0; at < shapes.length; at += AT_ONCE) {
+    const some = shapes.slice(at, at + AT_ONCE);
+    const results = await proveBenches(some, parts);
     if (stop.signal !== undefined) {
       throw new CommandError(ExitCode.Usage, `stopped by ${stop.signal}; nothing is left behind`);
     }
-    known.set(shape, result);
-    proved.push(result);
+    for (const [index, bench] of some.entries()) {
+      const result = results[index];
+      if (result) known.set(shapeOf(bench), result);
+    }
   }
-  return proved;
+  return benches.flatMap((bench) => {
+    const { rule: { id, effect }, kind, target, file_system } = bench;
+    const proved = known.get(shapeOf(bench));
+    if (proved === undefined || shapes.includes(bench)) return proved ?? [];
+    return { rule: id, effect, kind, target, file_system, like: proved.rule, attempts: proved.attempts };
+  });
 }
+
+/** Benches of one shape have the same results. */
+function shapeOf({ rule, kind, device }: Bench): string {
+  return `${kind} ${device} ${rule.effect} ${rule.mode} ${rule.signal} ${rule.deny.join()}`;
+}
+
+/** Benches whose decoys are in force together: some 80 files each. */
+const AT_ONCE = 8;
 
 interface Stop extends Disposable {
   /** The signal that came. */

@@ -7,6 +7,7 @@
 import { ExitCode } from "../agent/exit_codes.ts";
 import type { WayName } from "../agent/prove_catalogue.ts";
 import type { Operation } from "../policy/operations.ts";
+import { CALLERS } from "./prove_cgroup.ts";
 import { StepError } from "./prove_calls.ts";
 import type { Place } from "./prove_decoys.ts";
 import { GO } from "./prove_ways.ts";
@@ -35,10 +36,10 @@ export type AttemptAnswer =
     readonly code: string;
   };
 
-/** Joins a cgroup, given by its directory, and tries what it is told until standard input ends. */
+/** Joins a scratch cgroup, given by its directory, and tries what it is told until standard input ends. */
 export async function proveAttempts(cgroup: string): Promise<ExitCode> {
   // 0 is the writer itself, with all its threads.
-  Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, "0");
+  Deno.writeTextFileSync(`${cgroup}/${CALLERS.member}/cgroup.procs`, "0");
   answer({ through: true, times: 0 });
   let rest = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {

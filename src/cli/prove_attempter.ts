@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { cgroupRoot } from "../kernel/host.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
 import { CommandError } from "./failure.ts";
 import { ATTEMPT_COMMAND, type AttemptAnswer, type AttemptOrder } from "./prove_attempt.ts";
+import type { ScratchCgroup } from "./prove_cgroup.ts";
 
 /** How this program is started again. */
 export function ownCommand(): readonly string[] {
@@ -14,92 +14,63 @@ export function ownCommand(): readonly string[] {
   return [Deno.execPath(), "run", "--quiet", "--allow-all", "--no-check", Deno.mainModule];
 }
 
-/** A cgroup for one run, removed when it is disposed of. */
-export class ScratchCgroup implements AsyncDisposable {
-  /** Path below the cgroup2 root. */
-  readonly path: string = `/aegisbpf-prove-${crypto.randomUUID().slice(0, 8)}`;
-  /** Its directory. */
-  readonly folder: string;
-
-  /** @throws {CommandError} with `Usage` where no cgroup can be made. */
-  constructor(root: string | undefined = cgroupRoot()) {
-    if (root === undefined) throw new CommandError(ExitCode.Usage, "no cgroup2 hierarchy is mounted");
-    this.folder = `${root}${this.path}`;
-    try {
-      Deno.mkdirSync(this.folder);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new CommandError(
-        ExitCode.Usage,
-        `cannot make the cgroup ${this.folder}: ${reason}; run this as root`,
-      );
-    }
-  }
-
-  /** Processes that have ended leave their cgroup a moment later. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (let attempt = 0; attempt < REMOVE_ATTEMPTS; attempt++) {
-      try {
-        return Deno.removeSync(this.folder);
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound) return;
-        await new Promise((resolve) => setTimeout(resolve, REMOVE_PAUSE_MS));
-      }
-    }
-  }
-}
-
 /** The process in the cgroup. */
 export class Attempter implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #output: ReadableStreamDefaultReader<string>;
+  readonly #cgroup: string;
+  #ready: Promise<AttemptAnswer | undefined>;
   #rest = "";
 
-  private constructor(child: Deno.ChildProcess) {
-    this.#child = child;
-    this.#input = child.stdin.getWriter();
-    this.#output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  /**
-   * Starts it and waits until it is in the cgroup.
-   *
-   * @throws {CommandError} with `Usage` if it does not get there.
-   */
-  static async start(cgroup: ScratchCgroup, command: readonly string[] = ownCommand()): Promise<Attempter> {
+  /** Starts it; others go on meanwhile. */
+  constructor({ folder }: Pick<ScratchCgroup, "folder">, command: readonly string[] = ownCommand()) {
     const [program = "", ...args] = command;
-    const child = new Deno.Command(program, {
-      args: [...args, ATTEMPT_COMMAND, cgroup.folder],
+    this.#cgroup = folder;
+    this.#child = new Deno.Command(program, {
+      args: [...args, ATTEMPT_COMMAND, folder],
       stdin: "piped",
       stdout: "piped",
       // ld.so and refused programs say there what is no message for whoever runs prove.
       stderr: "null",
     }).spawn();
-    const attempter = new Attempter(child);
-    const ready = await attempter.#answer(START_MS);
-    if (ready?.through) return attempter;
-    await attempter[Symbol.asyncDispose]();
-    throw new CommandError(ExitCode.Usage, `cannot run a process in the cgroup ${cgroup.folder}`);
+    this.#input = this.#child.stdin.getWriter();
+    this.#output = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#ready = this.#answer(START_MS);
   }
 
-  /** Tries one way. A process that ended or hangs is an answer too: that it cannot be told. */
-  async try(order: AttemptOrder): Promise<AttemptAnswer> {
-    try {
-      await this.#input.write(new TextEncoder().encode(`${JSON.stringify(order)}\n`));
-    } catch {
-      return { through: false, step: "attempt", code: "the process that tries has ended" };
+  /**
+   * Waits until it is in the cgroup.
+   *
+   * @throws {CommandError} with `Usage` if it does not get there.
+   */
+  async ready(): Promise<void> {
+    if ((await this.#ready)?.through) return;
+    throw new CommandError(ExitCode.Usage, `cannot run a process in the cgroup ${this.#cgroup}`);
+  }
+
+  /**
+   * Tries ways, one after the other, and answers for each. Of a process that ends or hangs the answer is that it cannot
+   * be told. All are asked for at once: under emulation it takes longer to go back and forth than to try.
+   */
+  async try(orders: readonly AttemptOrder[]): Promise<AttemptAnswer[]> {
+    const lines = orders.map((order) => `${JSON.stringify(order)}\n`).join("");
+    // Not waited for: the process reads on while its answers are read.
+    this.#input.write(new TextEncoder().encode(lines)).catch(() => {});
+    const answers: AttemptAnswer[] = [];
+    for (const _order of orders) {
+      const answer = await this.#answer(ANSWER_MS);
+      if (answer === undefined) this.end();
+      answers.push(answer ?? { through: false, step: "attempt", code: "the process that tries has ended" });
     }
-    const answer = await this.#answer(ANSWER_MS);
-    if (answer !== undefined) return answer;
-    this.end();
-    return { through: false, step: "attempt", code: "no answer" };
+    return answers;
   }
 
   /** Ends the process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close().catch(() => {});
     this.end();
+    await this.#ready;
+    await this.#input.close().catch(() => {});
     await this.#output.cancel().catch(() => {});
     await this.#child.status;
   }
@@ -137,5 +108,3 @@ export class Attempter implements AsyncDisposable {
 /** Under emulation the start of a process takes seconds. */
 const START_MS = 60_000;
 const ANSWER_MS = 20_000;
-const REMOVE_ATTEMPTS = 100;
-const REMOVE_PAUSE_MS = 20;

@@ -25,13 +25,13 @@ export interface Decoys {
   readonly control: Place;
 }
 
-/** The places of an attempt; nothing is made yet. */
+/** The places of an attempt, whose names begin with `root`; nothing is made yet. */
 export function decoysOf({ way }: Pick<Attempt, "way">, root: string): Decoys {
   const below = BELOW[way] ?? "decoy";
   const place = (name: string): Place => ({
-    dir: `${root}/${name}`,
-    file: `${root}/${name}/${below}`,
-    aside: `${root}/by-${name}`,
+    dir: `${root}-${name}`,
+    file: `${root}-${name}/${below}`,
+    aside: `${root}-by-${name}`,
     secret: crypto.randomUUID(),
   });
   return { decoy: place("in"), control: place("out") };

@@ -1,16 +1,19 @@
 /**
- * Proves one bench: decoys are made, the agent covers them, each way is tried on a control and on a decoy, and all is
+ * Proves benches: decoys are made, the agent covers them, each way is tried on a control and on a decoy, and all is
  * taken away again.
  *
  * @module
  */
-import type { HealthReport, ProveBegin, ProveBegun, ProveEnded, StatsReport } from "../agent/api.ts";
+import type { HealthReport } from "../agent/api.ts";
+import type { ProveBegin, ProveBegun, ProveEnded, ProveLook } from "../agent/prove_api.ts";
 import { type Attempt, attemptsFor } from "../agent/prove_catalogue.ts";
 import type { Backend } from "../kernel/backend.ts";
 import { OPERATIONS } from "../policy/operations.ts";
 import { type AgentClient, RefusedError } from "./client.ts";
-import type { Attempter, ScratchCgroup } from "./prove_attempter.ts";
+import type { AttemptAnswer } from "./prove_attempt.ts";
+import type { Attempter } from "./prove_attempter.ts";
 import { type Bench, makeFolder } from "./prove_bench.ts";
+import { CALLERS, type ScratchCgroup } from "./prove_cgroup.ts";
 import { type Decoys, decoysOf, makeAfter, makeBefore, targetOf } from "./prove_decoys.ts";
 import { judge, type ProvedAttempt, type ProvedBench } from "./prove_report.ts";
 
@@ -18,129 +21,169 @@ import { judge, type ProvedAttempt, type ProvedBench } from "./prove_report.ts";
 export interface ProveParts {
   readonly client: Pick<AgentClient, "get" | "post">;
   readonly cgroup: Pick<ScratchCgroup, "path">;
-  readonly attempter: Pick<Attempter, "try">;
+  readonly attempter: Pick<Attempter, "try" | "ready">;
   readonly health: Pick<HealthReport, "backend">;
 }
 
-/** Tries the whole catalogue. Whatever goes wrong, nothing stays behind. */
-export async function proveBench(bench: Bench, parts: ProveParts): Promise<ProvedBench> {
-  const { rule, kind, target, file_system } = bench;
-  const ops = OPERATIONS.filter((op) => rule.deny.includes(op));
-  const backend = (parts.health.backend ?? "tracepoint") as Backend;
-  const attempts = attemptsFor({ ops, kind, backend });
-  const proved = (results: readonly ProvedAttempt[]): ProvedBench => ({
-    rule: rule.id,
-    effect: rule.effect,
-    kind,
-    target,
-    file_system,
-    attempts: results,
-  });
-  const made = makeFolder(bench);
-  if ("reason" in made) return proved(untold(attempts, made.reason));
+/** Tries the whole catalogue on each bench. Whatever goes wrong, nothing stays behind. */
+export async function proveBenches(benches: readonly Bench[], parts: ProveParts): Promise<ProvedBench[]> {
+  const prepared: Prepared[] = [];
   try {
-    return proved(await tryAll(bench, attempts, made.folder, parts));
+    for (const bench of benches) prepared.push(prepare(bench, parts));
+    await tryAll(prepared.filter(({ folder }) => folder !== undefined), parts);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    return proved(untold(attempts, `the agent refused: ${error.message}`));
+    for (const one of prepared) one.untold ??= `the agent refused: ${error.message}`;
   } finally {
-    Deno.removeSync(made.folder, { recursive: true });
+    for (const { folder } of prepared) if (folder !== undefined) Deno.removeSync(folder, { recursive: true });
   }
+  return prepared.map(({ bench, trials, untold, results }) => ({
+    rule: bench.rule.id,
+    effect: bench.rule.effect,
+    kind: bench.kind,
+    target: bench.target,
+    file_system: bench.file_system,
+    attempts: untold === undefined
+      ? results
+      : trials.map(({ attempt }) => ({ ...attempt, outcome: "cannot tell", detail: untold })),
+  }));
 }
 
+/** One bench while it is proved. */
 interface Prepared {
+  readonly bench: Bench;
+  /** Where its decoys are; undefined where there is no place for any. */
+  readonly folder?: string;
+  readonly trials: readonly Trial[];
+  results: ProvedAttempt[];
+  /** Why nothing can be told of it. */
+  untold?: string;
+}
+
+interface Trial {
   readonly attempt: Attempt;
   readonly decoys: Decoys;
   /** Why its decoys could not be made: the file system has no such thing. */
   failed?: string;
 }
 
-async function tryAll(
-  bench: Bench,
-  attempts: readonly Attempt[],
-  folder: string,
-  parts: ProveParts,
-): Promise<ProvedAttempt[]> {
-  const prepared = attempts.map((attempt, index): Prepared => {
-    const root = `${folder}/${index}`;
-    Deno.mkdirSync(root, { mode: 0o700 });
-    return { attempt, decoys: decoysOf(attempt, root) };
-  });
-  makeAll(prepared, makeBefore);
-  const begin: ProveBegin = {
-    cgroup: parts.cgroup.path,
-    rule: bench.rule.id,
-    decoys: prepared.filter(({ failed }) => failed === undefined).map(({ decoys }) =>
-      targetOf(decoys.decoy, bench.kind)
-    ),
-  };
-  let results: ProvedAttempt[] = [];
-  let held = false;
-  const started = performance.now();
-  const { rule } = await parts.client.post<ProveBegun>("/v1/prove/begin", begin, BOUNDS);
-  const lookMs = performance.now() - started;
-  try {
-    makeAll(prepared, makeAfter);
-    if (attempts.some(({ promise }) => promise === "soon")) await pause(lookMs);
-    results = await tryEach(prepared, bench, rule, parts);
-  } finally {
-    ({ held } = await parts.client.post<ProveEnded>("/v1/prove/end", {}, BOUNDS));
-  }
-  return held ? results : untold(attempts, "another policy came into force meanwhile, or it took too long");
+function prepare(bench: Bench, { health }: ProveParts): Prepared {
+  const { rule, kind } = bench;
+  const ops = OPERATIONS.filter((op) => rule.deny.includes(op));
+  const attempts = attemptsFor({ ops, kind, backend: (health.backend ?? "tracepoint") as Backend });
+  const made = makeFolder(bench);
+  const folder = "folder" in made ? made.folder : "";
+  const trials = attempts.map((attempt, index): Trial => ({
+    attempt,
+    decoys: decoysOf(attempt, `${folder}/${index}`),
+  }));
+  if ("reason" in made) return { bench, trials, results: [], untold: made.reason };
+  makeAll(trials, makeBefore);
+  return { bench, folder, trials, results: [] };
 }
 
-function makeAll(prepared: readonly Prepared[], make: typeof makeBefore): void {
-  for (const one of prepared) {
+function makeAll(trials: readonly Trial[], make: typeof makeBefore): void {
+  for (const trial of trials.filter(({ failed }) => failed === undefined)) {
     try {
-      for (const place of [one.decoys.decoy, one.decoys.control]) make(one.attempt.way, place);
+      for (const place of [trial.decoys.decoy, trial.decoys.control]) make(trial.attempt.way, place);
     } catch (error) {
-      one.failed ??= error instanceof Error ? error.message : String(error);
+      trial.failed = error instanceof Error ? error.message : String(error);
     }
+  }
+}
+
+/** All of them under one lease: putting decoys into force takes as long as a policy does. */
+async function tryAll(prepared: readonly Prepared[], parts: ProveParts): Promise<void> {
+  if (prepared.length === 0) return;
+  const { client, attempter } = parts;
+  await attempter.ready();
+  const { rules } = await client.post<ProveBegun>("/v1/prove/begin", beginOf(prepared, parts), BOUNDS);
+  let held = false;
+  try {
+    for (const { trials } of prepared) makeAll(trials, makeAfter);
+    const soon = prepared.some(({ trials }) => trials.some(({ attempt }) => attempt.promise === "soon"));
+    if (soon) await followed(parts);
+    for (const [index, one] of prepared.entries()) {
+      one.results = await tryEach(one, rules[index] ?? "", parts);
+    }
+  } finally {
+    ({ held } = await client.post<ProveEnded>("/v1/prove/end", {}, BOUNDS));
+  }
+  if (held) return;
+  for (const one of prepared) one.untold = "another policy came into force meanwhile, or it took too long";
+}
+
+function beginOf(prepared: readonly Prepared[], { cgroup: { path } }: ProveParts): ProveBegin {
+  return {
+    callers: {
+      members: [`${path}/${CALLERS.member}`, `${path}/${CALLERS.late}`],
+      excepted: { cgroups: [`${path}/${CALLERS.excepted}`], exe: [], uids: [] },
+    },
+    rules: prepared.map(({ bench, trials }) => ({
+      rule: bench.rule.id,
+      signals: false,
+      decoys: trials.filter(({ failed }) => failed === undefined).map(({ decoys }) =>
+        targetOf(decoys.decoy, bench.kind)
+      ),
+    })),
+  };
+}
+
+/** Waits until the agent has looked at every place once more, where only looking tells it of changes. */
+async function followed({ client }: ProveParts): Promise<void> {
+  const look = async () => (await client.post<ProveLook>("/v1/prove/look", {}, BOUNDS)).looks;
+  const before = await look();
+  for (const end = performance.now() + FOLLOW_MS; performance.now() < end && await look() === before;) {
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_PAUSE_MS));
   }
 }
 
 async function tryEach(
-  prepared: readonly Prepared[],
-  { rule: { effect } }: Bench,
+  { bench: { rule: { effect } }, trials }: Prepared,
   decoyRule: string,
   { client, attempter }: ProveParts,
 ): Promise<ProvedAttempt[]> {
   const count = async () => {
-    if (effect === "deny") return 0;
-    const { rows = [] } = await client.get<StatsReport>("/v1/stats?by=rule");
-    return rows.filter(({ key }) => key === decoyRule).reduce((sum, row) => sum + row.count, 0);
+    const { decisions } = await client.post<ProveLook>("/v1/prove/look", {}, BOUNDS);
+    return decisions[decoyRule] ?? 0;
   };
-  const results: ProvedAttempt[] = [];
-  for (const { attempt, decoys, failed } of prepared) {
-    if (failed !== undefined) {
-      results.push({ ...attempt, outcome: "not possible here", detail: failed });
-      continue;
+  let counted = await count();
+  const answers = new Map<Trial, Answered>();
+  const possible = trials.filter(({ failed }) => failed === undefined);
+  // What is refused says so itself; what is only reported has to be counted, one way at a time.
+  const groups = effect === "deny" ? [possible] : possible.map((trial) => [trial]);
+  for (const group of groups) {
+    const answered = await attempter.try(group.flatMap(({ attempt: { way, op }, decoys }) => [
+      { way, op, place: decoys.control },
+      { way, op, place: decoys.decoy },
+    ]));
+    const before = counted;
+    counted = effect === "deny" ? 0 : await count();
+    for (const [index, trial] of group.entries()) {
+      const [control, decoy] = answered.slice(2 * index);
+      if (control && decoy) answers.set(trial, { control, decoy, decisions: counted - before });
     }
-    const { way, op } = attempt;
-    const control = await attempter.try({ way, op, place: decoys.control });
-    const before = await count();
-    const decoy = await attempter.try({ way, op, place: decoys.decoy });
-    const decisions = await count() - before;
-    results.push(judge({ attempt, effect, control, decoy, decisions }));
   }
-  return results;
+  return trials.map((trial) => resultOf(trial, effect, answers.get(trial)));
 }
 
-/** All of a bench, when nothing can be told of it. */
-function untold(attempts: readonly Attempt[], detail: string): ProvedAttempt[] {
-  return attempts.map((attempt) => ({ ...attempt, outcome: "cannot tell", detail }));
+interface Answered {
+  readonly control: AttemptAnswer;
+  readonly decoy: AttemptAnswer;
+  readonly decisions: number;
+}
+
+function resultOf(
+  { attempt, failed }: Trial,
+  effect: "deny" | "audit",
+  answered: Answered | undefined,
+): ProvedAttempt {
+  if (answered === undefined) return { ...attempt, outcome: "not possible here", detail: failed ?? "" };
+  return judge({ attempt, effect, ...answered });
 }
 
 /** Large policies take their time to be put into force. */
 const BOUNDS = { timeoutMs: 60_000 } as const;
-/**
- * The agent looks less often than every 100 ms where a look takes long, and with the decoys it does: fifty times as
- * long as a look passes until the next. Putting them into force takes two looks and more.
- */
-const SOON = { leastMs: 1000, mostMs: 15_000, looks: 30 } as const;
-
-/** Gives the agent time to follow what changed. */
-async function pause(lookMs: number): Promise<void> {
-  const ms = Math.min(Math.max(SOON.leastMs, SOON.looks * lookMs), SOON.mostMs);
-  await new Promise((resolve) => setTimeout(resolve, ms));
-}
+/** The agent looks less often than every 100 ms where a look takes long, and with the decoys it does. */
+const FOLLOW_MS = 30_000;
+const FOLLOW_PAUSE_MS = 20;

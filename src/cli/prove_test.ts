@@ -1,6 +1,7 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { systemCall } from "../../ffi/syscall.ts";
-import type { PolicyView, ProveBegin } from "../agent/api.ts";
+import type { PolicyView } from "../agent/api.ts";
+import type { ProveBegin } from "../agent/prove_api.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { prove } from "./prove.ts";
 import { exitOf } from "./prove_report.ts";
@@ -27,7 +28,7 @@ Deno.test({
     using host = new TestHost();
     const begun: ProveBegin[] = [];
     await using _agent = liar(host, begun);
-    const report = await prove(host.context, undefined, command);
+    const report = await prove(host.context, [], command);
     equal(exitOf(report), 1);
     equal(report.counts.covered, 0);
     // Each way gets through where no rule is in the way, on file, subtree and inode alike, or the machine lacks it.
@@ -36,7 +37,8 @@ Deno.test({
       [],
     );
     ok(report.counts["not covered"] > 150, JSON.stringify(report.counts));
-    equal(begun.length, 3);
+    // All under one lease, as each takes as long as a policy does.
+    deepEqual(begun.map(({ rules }) => rules.map(({ rule }) => rule)), [["file", "tree", "inode"]]);
   },
 });
 
@@ -47,10 +49,13 @@ Deno.test({
     using host = new TestHost();
     const begun: ProveBegin[] = [];
     await using _agent = liar(host, begun);
-    await prove(host.context, "file", command);
-    ok(begun[0]?.decoys[0]?.path.startsWith(`${host.root}/.aegisbpf-prove-`), begun[0]?.decoys[0]?.path);
+    await prove(host.context, ["file"], command);
+    const [decoy] = begun[0]?.rules[0]?.decoys ?? [];
+    ok(decoy?.path.startsWith(`${host.root}/.aegisbpf-prove-`), decoy?.path);
     deepEqual([...Deno.readDirSync(host.root)].filter(({ name }) => name.startsWith(".")), []);
-    ok(![...Deno.readDirSync(cgroupRoot() ?? "")].some(({ name }) => `/${name}` === begun[0]?.cgroup));
+    const [member = ""] = begun[0]?.callers.members ?? [];
+    match(member, /^\/aegisbpf-prove-/);
+    throws(() => Deno.statSync(`${cgroupRoot()}/${member.split("/")[1]}`), Deno.errors.NotFound);
   },
 });
 
@@ -60,7 +65,7 @@ Deno.test({
   fn: async () => {
     using host = new TestHost();
     await using _agent = liar(host, [], refusal(2, "Another prove is running"));
-    const report = await prove(host.context, "file", command);
+    const report = await prove(host.context, ["file"], command);
     equal(exitOf(report), 2);
     match(report.rules[0]?.attempts[0]?.detail ?? "", /Another prove is running/);
   },
@@ -87,9 +92,11 @@ function liar(host: TestHost, begun: ProveBegin[], answer?: Response): FakeAgent
     if (path === "/v1/health") return healthReport();
     if (path === "/v1/policy") return policy(host.root);
     if (path === "/v1/prove/end") return { held: true };
+    if (path === "/v1/prove/look") return { held: true, looks: 0, decisions: {} };
     if (answer) return answer;
-    begun.push(JSON.parse(body));
-    return { rule: "prove:file", generation: 2 };
+    const begin: ProveBegin = JSON.parse(body);
+    begun.push(begin);
+    return { rules: begin.rules.map(({ rule }) => `prove:${rule}`), generation: 2 };
   });
 }
 
