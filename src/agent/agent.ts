@@ -27,6 +27,9 @@ import type {
   StatsReport,
 } from "./api.ts";
 import type { EventOutlets } from "./event_outlets.ts";
+import { Emergency } from "./emergency.ts";
+import { EmergencyControl } from "./emergency_control.ts";
+import { EmergencyRecord } from "./emergency_record.ts";
 import { healthOf } from "./health.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
@@ -73,6 +76,7 @@ export class Agent {
   readonly prove: ProveLease;
   /** Rules and exemptions by hand. */
   readonly hand: HandControl;
+  readonly emergency: EmergencyControl;
   readonly #parts: AgentParts;
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
@@ -115,6 +119,11 @@ export class Agent {
       installed: () => this.#rememberSets(),
       log: this.log,
     });
+    const record = new EmergencyRecord(locations.state);
+    this.emergency = new EmergencyControl(
+      new Emergency({ control: up.state.control, record, via: "agent" }),
+      this.log,
+    );
     this.#reporter = new Reporter({
       maps: up.state.maps,
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
@@ -144,6 +153,7 @@ export class Agent {
         swept = now;
         this.#beat();
         this.hand.tick();
+        this.emergency.tick();
         // By the time of the look: a flow that is older has its record taken, however long following took.
         this.#reporter.sweep(lookedNs, control.coalesceNs);
       }
@@ -229,6 +239,7 @@ export class Agent {
       state: up.state,
       engine: this.engine,
       canary: locations.canary,
+      emergency: this.emergency.view(),
       rejected: up.rejected,
       startedMs: this.#startedMs,
       version,

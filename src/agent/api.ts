@@ -9,6 +9,7 @@
  *     GET  /v1/explain?path=P[&op=O][&cgroup=C][&uid=U][&exe=E] → ExplainReport
  *     POST /v1/prove/…        see prove_api.ts
  *     /v1/deny, /v1/allow                → see hand_api.ts
+ *     /v1/emergency                      → see emergency_api.ts
  *
  * Every refusal is an ApiErrorBody with a status of 400 to 599.
  *
@@ -16,6 +17,7 @@
  */
 import type { Backend } from "../kernel/backend.ts";
 import type { Problem } from "../policy/problem.ts";
+import type { EmergencyView } from "./emergency_api.ts";
 import type { HandExemptionView } from "./hand_api.ts";
 
 /** What the host gets right now; contract section 1. */
@@ -64,6 +66,8 @@ export interface HealthReport {
     }
     | null;
   readonly kernel: { readonly release: string; readonly lsm: readonly string[] };
+  /** The emergency stop, while one is on. */
+  readonly emergency?: Pick<EmergencyView, "reason" | "until" | "remaining_s">;
   /** A file that every set denies: whoever asks opens it to see the refusal. */
   readonly canary?: string;
 }

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { bootTimeNs } from "../../ffi/clock.ts";
 import { canEnforce, hookProgram } from "../kernel/backend.ts";
 import { isOpening } from "../kernel/decision.ts";
-import { AEGIS } from "../kernel/layout.ts";
+import { stoppedForNs } from "../kernel/emergency.ts";
 import { hooksOfOperation } from "../kernel/set_builder.ts";
 import type { SetView } from "../kernel/set_view.ts";
 import type { KernelState } from "../kernel/state.ts";
@@ -41,7 +40,7 @@ export function obstaclesTo(
       step: `run the agent where a backend can refuse: ${backend} cannot`,
     });
   }
-  if (live & AEGIS.LIVE_EMERGENCY && bootTimeNs() < control.emergencyUntilNs) {
+  if (stoppedForNs({ live, emergencyUntilNs: control.emergencyUntilNs }) > 0n) {
     reported.push({
       note: "nothing is refused: an emergency stop is on",
       step: "end the emergency stop: aegisbpf emergency enable",

@@ -17,6 +17,7 @@ import {
   type PathValue,
 } from "../policy/syntax.ts";
 import { writeDurably } from "./durable_file.ts";
+import { setAside } from "./set_aside.ts";
 
 /** Ids of rules by hand begin with this, which no policy's may. */
 export const HAND_PREFIX = "hand:";
@@ -92,9 +93,7 @@ export class HandFile {
     if (main.kind === "read") return { content: main.content, notes: [] };
     const copy = readContent(this.#copy);
     if (main.kind === "missing" && copy.kind === "missing") return { content: NOTHING_BY_HAND, notes: [] };
-    const notes = main.kind === "missing"
-      ? [`${this.#path} is gone`]
-      : [main.reason, ...setAside(this.#path)];
+    const notes = main.kind === "missing" ? [`${this.#path} is gone`] : [main.reason, setAside(this.#path)];
     if (copy.kind === "read") {
       this.write(copy.content);
       return { content: copy.content, notes: [...notes, `its copy ${this.#copy} is used instead`] };
@@ -133,15 +132,5 @@ function readContent(path: string): Read {
     if (error instanceof SyntaxError) return { kind: "damaged", reason: `${path} is damaged: not JSON` };
     if (!(error instanceof PolicyFileError)) throw error;
     return error.code === "missing" ? { kind: "missing" } : { kind: "damaged", reason: error.message };
-  }
-}
-
-function setAside(path: string): string[] {
-  const aside = `${path}.damaged-${new Date().toISOString().replaceAll(":", "")}`;
-  try {
-    Deno.renameSync(path, aside);
-    return [`it was set aside as ${aside}`];
-  } catch (error) {
-    return [`it could not be set aside: ${error instanceof Error ? error.message : error}`];
   }
 }

@@ -12,10 +12,11 @@ import type { Rejection } from "../kernel/bring_up.ts";
 import { probeCanary, provesBackend } from "../kernel/canary.ts";
 import { readCounters } from "../kernel/counters.ts";
 import { kernelRelease, lsmList } from "../kernel/host.ts";
-import { AEGIS } from "../kernel/layout.ts";
+import { stoppedForNs } from "../kernel/emergency.ts";
 import type { KernelState } from "../kernel/state.ts";
 import type { HealthCheck, HealthReport, Posture } from "./api.ts";
 import type { EventOutlets } from "./event_outlets.ts";
+import type { EmergencyView } from "./emergency_api.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
 import { summaryOf } from "./views.ts";
 
@@ -26,13 +27,14 @@ export interface HealthContext {
   readonly outlets: EventOutlets;
   readonly canary: string;
   readonly rejected: readonly Rejection[];
+  readonly emergency: EmergencyView;
   readonly startedMs: number;
   readonly version: string;
 }
 
 /** Looks at everything. */
 export function healthOf(context: HealthContext): HealthReport {
-  const { state, engine, canary } = context;
+  const { state, engine, canary, emergency } = context;
   const posture = postureOf(state, engine);
   const checks = [
     linksCheck(state),
@@ -59,6 +61,11 @@ export function healthOf(context: HealthContext): HealthReport {
       heartbeat_age_s: Number((bootTimeNs() - state.control.heartbeatNs) / 1_000_000n) / 1000,
     },
     kernel: { release: kernelRelease(), lsm: lsmList() ?? [] },
+    ...(emergency.active
+      ? {
+        emergency: { reason: emergency.reason, until: emergency.until, remaining_s: emergency.remaining_s },
+      }
+      : {}),
     canary,
   };
 }
@@ -66,12 +73,15 @@ export function healthOf(context: HealthContext): HealthReport {
 /** What the host gets right now. */
 export function postureOf(state: KernelState, engine: PolicyEngine): Posture {
   const { control } = state;
-  if ((control.live & AEGIS.LIVE_EMERGENCY) !== 0 && bootTimeNs() < control.emergencyUntilNs) return "off";
+  if (stoppedForNs(control) > 0n) return "off";
   if (!engine.wantsEnforce) return "audit";
   return canEnforce(state.backend) ? "enforce" : "degraded";
 }
 
-function postureReasons({ state, engine, rejected }: HealthContext, posture: Posture): string[] {
+function postureReasons(
+  { state, engine, rejected, emergency }: HealthContext,
+  posture: Posture,
+): string[] {
   const refused = rejected.map(({ backend, reason }) => `backend ${backend} is not in use: ${reason}`);
   switch (posture) {
     case "enforce":
@@ -81,8 +91,14 @@ function postureReasons({ state, engine, rejected }: HealthContext, posture: Pos
     case "audit":
       return [engine.current ? "the policy only audits" : "no policy is in force", ...refused];
     case "off":
-      return ["an emergency stop is on", ...refused];
+      return [stoppedText(emergency), ...refused];
   }
+}
+
+/** An emergency stop in one line. */
+export function stoppedText({ reason, remaining_s, until }: EmergencyView): string {
+  const why = reason === null ? "the reason was not recorded" : reason;
+  return `an emergency stop is on for ${remaining_s} s more, until ${until}: ${why}`;
 }
 
 function linksCheck({ links, backend }: KernelState): HealthCheck {

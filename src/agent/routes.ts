@@ -5,6 +5,7 @@
  * @module
  */
 import { type ApplyRequest, STATS_KEYS, type StatsReport } from "./api.ts";
+import { EMERGENCY_ROUTES } from "./emergency_routes.ts";
 import type { ExplainQuestion } from "./explain.ts";
 import { HAND_ROUTES } from "./hand_routes.ts";
 import { PROVE_ROUTES } from "./prove_routes.ts";
@@ -24,6 +25,7 @@ export const ROUTES: Routes = {
   "POST /v1/policy/apply": async (agent, request) =>
     Response.json(agent.apply(applyRequest(await readJson(request)))),
   ...PROVE_ROUTES,
+  ...EMERGENCY_ROUTES,
   ...HAND_ROUTES,
 };
 

@@ -10,6 +10,7 @@ import type { Parent } from "./definition.ts";
 import { addDeny } from "./deny.ts";
 import { addDetach } from "./detach.ts";
 import { addEvents } from "./events.ts";
+import { addEmergency } from "./emergency.ts";
 import { addExplain } from "./explain.ts";
 import { addHealth } from "./health_command.ts";
 import { addMan } from "./man.ts";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] =
   addEvents,
   addExplain,
   addProve,
+  addEmergency,
   addDetach,
   addCompletions,
   addMan,

@@ -105,7 +105,10 @@ async function lookWithoutAgent(
   }
   const canary = pinned.kind === "none" ? "opened" : await probes.tryCanary(places.canary);
   const kernel = { release: kernelRelease(), lsm: lsmList() ?? [] };
-  return unattendedReport({ why: error.message, pinned, canary, kernel });
+  const stopReason = pinned.kind === "complete" && pinned.stopped_s > 0
+    ? (await import("../agent/emergency_record.ts")).lastReason(places.state)
+    : undefined;
+  return unattendedReport({ why: error.message, pinned, canary, kernel, stopReason });
 }
 
 function withEnforceRequired(view: HealthView): HealthView {

@@ -41,7 +41,7 @@ const PINNED: Extract<Pinned, { kind: "complete" }> = {
   kind: "complete",
   backend: "lsm",
   policy: { name: "web-tier", serial: 7, sha256: "ab".repeat(32), rules: 12, enforce: true },
-  stopped: false,
+  stopped_s: 0,
 };
 
 Deno.test("health() ends with 0 when the agent is healthy and the canary is refused", async () => {

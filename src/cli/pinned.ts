@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { bootTimeNs } from "../../ffi/clock.ts";
 import { LibbpfError } from "../../ffi/library.ts";
 import { SystemError } from "../../ffi/errno.ts";
 import type { Backend } from "../kernel/backend.ts";
-import { AEGIS } from "../kernel/layout.ts";
+import { stoppedForNs } from "../kernel/emergency.ts";
 import { Pins } from "../kernel/pins.ts";
 import { useShippedLibbpf } from "../kernel/shipped_libbpf.ts";
 
@@ -22,8 +21,8 @@ export type Pinned =
     readonly kind: "complete";
     readonly backend: Backend;
     readonly policy: PinnedPolicy | null;
-    /** Whether decisions are stopped now: `emergency disable`. */
-    readonly stopped: boolean;
+    /** How long decisions are still stopped, in seconds: `emergency disable`; 0 where they are not. */
+    readonly stopped_s: number;
   };
 
 /** What the kernel side knows of the policy in force. */
@@ -79,6 +78,6 @@ function readComplete(pins: Pins): Pinned {
       rules: Math.max(0, set.rules - 1),
       enforce: set.enforce,
     },
-    stopped: (live & AEGIS.LIVE_EMERGENCY) !== 0 && bootTimeNs() < control.emergencyUntilNs,
+    stopped_s: Math.ceil(Number(stoppedForNs(control)) / 1e9),
   };
 }

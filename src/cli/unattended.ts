@@ -19,11 +19,13 @@ export interface Unattended {
   readonly pinned: Exclude<Pinned, { kind: "unknown" }>;
   readonly canary: CanarySeen;
   readonly kernel: HealthView["kernel"];
+  /** Why an emergency stop is on, where that is recorded. */
+  readonly stopReason?: string | undefined;
 }
 
 /** The report; its `ok` is always false. */
-export function unattendedReport({ why, pinned, canary, kernel }: Unattended): HealthView {
-  const [posture, explanation] = postureOf(pinned, canary);
+export function unattendedReport({ why, pinned, canary, kernel, stopReason }: Unattended): HealthView {
+  const [posture, explanation] = postureOf(pinned, canary, stopReason);
   const checks: HealthCheck[] = [{ name: "agent", ok: false, detail: why }, pinsCheck(pinned)];
   // A backend that only reports lets the canary be opened, and without an agent nobody can say whether it saw that.
   if (pinned.kind === "partial" || (pinned.kind === "complete" && canEnforce(pinned.backend))) {
@@ -44,13 +46,17 @@ export function unattendedReport({ why, pinned, canary, kernel }: Unattended): H
 const NOTHING_PINNED = "nothing is pinned in the kernel";
 
 /** The posture, and what else there is to say about it. */
-function postureOf(pinned: Unattended["pinned"], canary: CanarySeen): readonly [Posture, readonly string[]] {
+function postureOf(
+  pinned: Unattended["pinned"],
+  canary: CanarySeen,
+  stopReason = "the reason was not recorded",
+): readonly [Posture, readonly string[]] {
   if (pinned.kind === "none") return ["off", [NOTHING_PINNED]];
   if (pinned.kind === "partial") {
     return [canary === "refused" ? "enforce" : "off", [`${pinned.reason}; starting the agent mends them`]];
   }
-  const { backend, policy, stopped } = pinned;
-  if (stopped) return ["off", ["an emergency stop is in force: decisions are not enforced"]];
+  const { backend, policy, stopped_s } = pinned;
+  if (stopped_s > 0) return ["off", [`an emergency stop is on for ${stopped_s} s more: ${stopReason}`]];
   if (policy === null) return ["off", ["no policy is in force"]];
   if (!canEnforce(backend)) {
     const reason = `${backend} reports and cannot refuse; without an agent only the counts go on`;

@@ -8,7 +8,7 @@ const COMPLETE: Extract<Pinned, { kind: "complete" }> = {
   kind: "complete",
   backend: "fmod_ret",
   policy: POLICY,
-  stopped: false,
+  stopped_s: 0,
 };
 const PARTIAL: Unattended["pinned"] = { kind: "partial", reason: "half-made pins in /x (no meta)" };
 const UNKNOWN: CanarySeen = { reason: "openat /run/aegisbpf/canary: no such file" };
@@ -21,7 +21,7 @@ const CASES: readonly (readonly [string, Unattended["pinned"], CanarySeen, Postu
   ["the policy audits", { ...COMPLETE, policy: { ...POLICY, enforce: false } }, "refused", "audit", /./],
   ["the backend only reports", { ...COMPLETE, backend: "fentry" }, "opened", "degraded", /cannot refuse/],
   ["no policy is in force", { ...COMPLETE, policy: null }, "refused", "off", /no policy is in force/],
-  ["an emergency stop is on", { ...COMPLETE, stopped: true }, "opened", "off", /emergency stop/],
+  ["an emergency stop is on", { ...COMPLETE, stopped_s: 60 }, "opened", "off", /emergency stop/],
   ["half the pins refuse", PARTIAL, "refused", "enforce", /half-made pins .*; starting the agent mends them/],
   ["half the pins do nothing", PARTIAL, "opened", "off", /half-made pins/],
 ];

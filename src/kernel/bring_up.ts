@@ -97,8 +97,7 @@ export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
 function adopt(pins: Pins, canary: string, notes: string[]): KernelState | undefined {
   const state = pins.open();
   const result = probeCanary(state, canary);
-  const stopped = (state.control.live & AEGIS.LIVE_EMERGENCY) !== 0;
-  if (stopped || provesBackend(state, result) || sawNewCanary(state, canary)) return state;
+  if (provesBackend(state, result) || sawNewCanary(state, canary)) return state;
   notes.push(`what was pinned does not work (${state.backend}: canary ${result.state}): made anew`);
   state[Symbol.dispose]();
   return undefined;

@@ -8,6 +8,7 @@ import { openAt, SystemError } from "../../ffi/libc.ts";
 import { canEnforce } from "./backend.ts";
 import { readCounters } from "./counters.ts";
 import { fileEntry } from "./entries.ts";
+import { stoppedForNs } from "./emergency.ts";
 import { AEGIS, ENTRY, KEY, KIND, OP } from "./layout.ts";
 import { type Identity, identityTail, viewOf, writeEntry, writeKey } from "./packed.ts";
 import { SetBuilder } from "./set_builder.ts";
@@ -70,9 +71,10 @@ export function probeCanary(state: KernelState, path: string): CanaryResult {
   return { state: "opened", seen: readCounters(state.maps).CANARY_SEEN > before };
 }
 
-/** Whether a look at the canary showed what a working backend shows. */
-export function provesBackend(state: KernelState, result: CanaryResult): boolean {
-  return canEnforce(state.backend) ? result.state === "refused" : result.state === "opened" && result.seen;
+/** Whether a look at the canary showed what a working backend shows; during an emergency stop none refuses. */
+export function provesBackend({ backend, control }: KernelState, result: CanaryResult): boolean {
+  const refuses = canEnforce(backend) && stoppedForNs(control) === 0n;
+  return refuses ? result.state === "refused" : result.state === "opened" && result.seen;
 }
 
 /** Puts a set into force that names nothing but the canary. */

@@ -60,13 +60,19 @@ Deno.test("probeCanary() shows programs that are no longer attached", () => {
 });
 
 Deno.test("provesBackend() asks for a refusal of backends that can refuse, and for a sighting of others", () => {
+  let control = { live: 0, emergencyUntilNs: 0n };
   const proves = (backend: "lsm" | "tracepoint", ...args: unknown[]) =>
-    provesBackend({ backend } as Parameters<typeof provesBackend>[0], args[0] as never);
+    provesBackend({ backend, control } as Parameters<typeof provesBackend>[0], args[0] as never);
   ok(proves("lsm", { state: "refused" }));
   ok(!proves("lsm", { state: "opened", seen: true }));
   ok(!proves("tracepoint", { state: "refused" }), "something else refuses");
   ok(proves("tracepoint", { state: "opened", seen: true }));
   ok(!proves("tracepoint", { state: "opened", seen: false }));
+  control = { live: AEGIS.LIVE_EMERGENCY, emergencyUntilNs: 1n << 62n };
+  ok(proves("lsm", { state: "opened", seen: true }), "nothing is refused during an emergency stop");
+  ok(!proves("lsm", { state: "opened", seen: false }));
+  control = { ...control, emergencyUntilNs: 1n };
+  ok(proves("lsm", { state: "refused" }), "it has ended");
 });
 
 Deno.test("tryCanary() says that a file was opened, or why it could not be tried", () => {
