@@ -15,6 +15,16 @@ export function bootTimeOffsetNs(): bigint {
   return readClock(CLOCK_REALTIME) - readClock(CLOCK_BOOTTIME);
 }
 
+/** Whether something keeps the wall clock right, NTP for example; undefined where the kernel does not tell. */
+export function isClockSynchronized(): boolean | undefined {
+  // modes is 0: nothing is set.
+  const state = libc().adjtimex(new Uint8Array(TIMEX_SIZE));
+  return state < 0 ? undefined : state !== TIME_ERROR;
+}
+
+/** `struct timex` of 64-bit systems. */
+const TIMEX_SIZE = 208;
+const TIME_ERROR = 5;
 const CLOCK_REALTIME = 0;
 const CLOCK_BOOTTIME = 7;
 

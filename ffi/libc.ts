@@ -273,6 +273,7 @@ export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
 
 const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
+  adjtimex: { parameters: ["buffer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },

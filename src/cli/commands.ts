@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import type { Parent } from "./definition.ts";
 import { addDeny } from "./deny.ts";
 import { addDetach } from "./detach.ts";
+import { addDoctor } from "./doctor.ts";
 import { addEvents } from "./events.ts";
 import { addEmergency } from "./emergency.ts";
 import { addExplain } from "./explain.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] =
   addExplain,
   addProve,
   addEmergency,
+  addDoctor,
   addDetach,
   addCompletions,
   addMan,

@@ -138,6 +138,19 @@ function choose(
   throw new NoBackendError(rejected);
 }
 
+/** What became of each backend that was attached for a moment; `reason`: why it does not work. */
+export function tryBackends(
+  canary: string,
+  candidates: readonly Backend[] = BACKENDS,
+): { readonly backend: Backend; readonly reason?: string }[] {
+  return candidates.map((backend) => {
+    const outcome = attempt(backend, canary, {});
+    if (typeof outcome === "string") return { backend, reason: outcome };
+    outcome[Symbol.dispose]();
+    return { backend };
+  });
+}
+
 /** The working backend, or why it does not work. */
 function attempt(backend: Backend, canary: string, load: LoadOptions): KernelState | string {
   let state: KernelState;

@@ -82,7 +82,8 @@ export function ensureBpffs(folder: string): void {
   }
 }
 
-function nearestExisting(path: string): string {
+/** The path itself, or the nearest folder above it that exists. */
+export function nearestExisting(path: string): string {
   for (let folder = path;; folder = folder.slice(0, Math.max(folder.lastIndexOf("/"), 1))) {
     try {
       Deno.lstatSync(folder);
