@@ -69,7 +69,7 @@ Deno.test("emergency enable and status say what holds", async () => {
   equal(await host.run("emergency status"), 0);
   match(
     host.out,
-    /^emergency stop: nothing is refused for 10m, until .*\n  since .*: INC-1\n  .*no agent: disable until .*: INC-1\n/,
+    /^emergency stop: nothing is refused for 10m, until .*\n {2}since .*: INC-1\n {2}.*no agent: disable until .*: INC-1\n/,
   );
   equal(await host.run("emergency status --json"), 0);
   deepEqual(JSON.parse(host.out), VIEW);
