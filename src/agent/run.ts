@@ -22,6 +22,7 @@ import { serveControl } from "./control_server.ts";
 import { recordFolder } from "../events/record_files.ts";
 import { EventOutlets } from "./event_outlets.ts";
 import { openEventSink, openRecorder } from "./event_sink.ts";
+import { fileRefusal } from "./file_refusal.ts";
 import { runFollower } from "./follower.ts";
 import { HandRules } from "./hand_rules.ts";
 import { InstanceLock } from "./instance_lock.ts";
@@ -277,7 +278,7 @@ function handRefused({ config }: Locations): string | undefined {
 /** Expected failures as refusals; undefined for what is a defect. */
 function asRefusal(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;
-  if (error instanceof PolicyFileError) return new Refusal(2, error.message);
+  if (error instanceof PolicyFileError) return fileRefusal(error);
   if (error instanceof BpffsError || error instanceof SchemaError) return new Refusal(3, error.message);
   return undefined;
 }

@@ -49,27 +49,37 @@ Deno.test("policy validate warns of what apply would refuse on this host", async
   );
 });
 
-const UNREADABLE: readonly (readonly [string, (host: TestHost) => string, RegExp])[] = [
-  ["is missing", (host) => `${host.root}/none`, /there is no such file/],
-  ["is a directory", (host) => host.root, /is a directory/],
-  ["is writable by everyone", (host) => {
-    const path = host.file("open.yaml", POLICY);
-    Deno.chmodSync(path, 0o666);
-    return path;
-  }, /is writable by everyone; chmod go-w/],
-  ["is a symbolic link", (host) => {
-    const path = `${host.root}/link.yaml`;
-    Deno.symlinkSync(host.file("p.yaml", POLICY), path);
-    return path;
-  }, /is a symbolic link/],
+const UNREADABLE: readonly (readonly [string, (host: TestHost) => string, RegExp, exit: number])[] = [
+  ["is missing", (host) => `${host.root}/none`, /there is no such file/, 2],
+  ["is a directory", (host) => host.root, /is a directory/, 2],
+  [
+    "is writable by everyone",
+    (host) => {
+      const path = host.file("open.yaml", POLICY);
+      Deno.chmodSync(path, 0o666);
+      return path;
+    },
+    /is writable by everyone; chmod go-w/,
+    5,
+  ],
+  [
+    "is a symbolic link",
+    (host) => {
+      const path = `${host.root}/link.yaml`;
+      Deno.symlinkSync(host.file("p.yaml", POLICY), path);
+      return path;
+    },
+    /is a symbolic link/,
+    5,
+  ],
 ];
 
-for (const [situation, make, expected] of UNREADABLE) {
-  Deno.test(`policy validate and apply end with 2 when the file ${situation}`, async () => {
+for (const [situation, make, expected, exit] of UNREADABLE) {
+  Deno.test(`policy validate and apply end with ${exit} when the file ${situation}`, async () => {
     using host = new TestHost();
     const path = make(host);
     for (const command of ["validate", "validate --json", "apply"]) {
-      equal(await host.run(`policy ${command} ${path}`), 2);
+      equal(await host.run(`policy ${command} ${path}`), exit);
       equal(host.out, "");
       match(host.err, expected);
       equal(host.err.trimEnd().split("\n").length, 1);

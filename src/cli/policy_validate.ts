@@ -18,7 +18,7 @@ export function addPolicyValidate(parent: Parent, context: Context): void {
     .summary("check a policy file")
     .description(
       "Checks a policy file without an agent. Every problem is told at once, as FILE:LINE:COLUMN: message, and " +
-        "the exit code is 4 then. What would lock this host out is told as a warning. A file that cannot be read, or that others could have written, ends with 2.",
+        "the exit code is 4 then. What would lock this host out is told as a warning. A file that cannot be read ends with 2, one that others could have written with 5.",
     )
     .argument("<FILE>", "policy in YAML or JSON")
     .option(...JSON_OPTION)

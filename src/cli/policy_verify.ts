@@ -4,14 +4,12 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { ExitCode, isExitCode } from "../agent/exit_codes.ts";
 import { Refusal } from "../agent/refusal.ts";
 import { readSignatureFile, signatureName } from "../agent/signed_file.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
-import { CommandError } from "./failure.ts";
 import { jsonText, printable } from "./output.ts";
-import { policyFile, printProblems } from "./policy_file.ts";
+import { commandError, policyFile, printProblems } from "./policy_file.ts";
 
 /** Adds the command. */
 export function addPolicyVerify(parent: Parent, context: Context): void {
@@ -66,10 +64,10 @@ async function verify(path: string, options: Options, context: Context): Promise
     );
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const { exit, message, problems } = error;
+    const { message, problems } = error;
     if (options.json) context.output.out(jsonText({ ok: false, file: path, sha256, message, problems }));
     else if (problems[0]) printProblems(context.output, problems[0].file, problems);
-    throw new CommandError(isExitCode(exit) ? exit : ExitCode.Internal, message);
+    throw commandError(error);
   }
 }
 

@@ -42,6 +42,7 @@ export type PolicyFileErrorCode =
   | "wrong-owner"
   | "writable"
   | "directory-unsafe"
+  | "replaced"
   | "too-large";
 
 /** A policy file that cannot be read or must not be trusted. The message is one line and says what to do. */
@@ -135,7 +136,7 @@ function checkKind(path: string, opened: Stats): void {
   const named = statNamed(path);
   if (named.isSymbolicLink()) throw symlinkError(path);
   if (named.ino !== opened.ino || named.dev !== opened.dev) {
-    throw new PolicyFileError("unreadable", path, "was replaced while it was read; try again");
+    throw new PolicyFileError("replaced", path, "was replaced while it was read; try again");
   }
 }
 
