@@ -34,7 +34,7 @@ import { Refusal } from "./refusal.ts";
 export interface HandContext {
   readonly hand: HandRules;
   readonly engine: PolicyEngine;
-  readonly state: Pick<KernelState, "backend" | "control">;
+  readonly state: Pick<KernelState, "backend" | "control" | "identities">;
   readonly locations: Locations;
   /** A set came into force. */
   readonly installed: () => void;
@@ -158,10 +158,10 @@ export class HandControl {
   }
 
   #checkLockout(fresh: Omit<HandRule, "id">, force: boolean): string[] {
-    const { hand, locations } = this.#context;
+    const { hand, locations, state: { identities } } = this.#context;
     const rule = policyRuleOf({ ...fresh, id: "by hand" }, hand.mode);
     const policy = { ...EMPTY_POLICY, rules: [rule] };
-    const problems = lockoutProblems(policy, "deny add", locations);
+    const problems = lockoutProblems(policy, "deny add", locations, { identities });
     if (problems.length > 0 && !force) {
       const reasons = problems.map(({ message }) => message).join("; ");
       throw new Refusal(4, `This would lock the host out (--force overrides): ${reasons}`);

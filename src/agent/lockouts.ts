@@ -3,32 +3,68 @@
  *
  * @module
  */
+import { SystemError } from "../../ffi/libc.ts";
+import type { Identities } from "../kernel/identities.ts";
 import { essentialFiles } from "../policy/essential.ts";
 import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
+import type { PolicyDocument } from "../policy/document.ts";
 import type { Policy } from "../policy/model.ts";
-import type { Problem } from "../policy/problem.ts";
-import { findLockouts, formatLockout } from "../policy/safety.ts";
+import { formatKeyPath, type Problem } from "../policy/problem.ts";
+import { findLockouts, formatLockout, type HostFacts, type Lockout } from "../policy/safety.ts";
 import type { Locations } from "./locations.ts";
+
+/** What else is known when a policy is checked. */
+export interface LockoutSources {
+  /** Where the policy's targets are in its file; without it, the column is 1. */
+  readonly document?: PolicyDocument;
+  /** Says what files are to the kernel, as `inodes` name them; `stat`, which is asked otherwise, differs on btrfs. */
+  readonly identities?: Identities;
+}
 
 /** A problem for each target that must not be enforced on this host. */
 export function lockoutProblems(
   policy: Policy,
   file: string,
-  places: Pick<Locations, "config" | "state" | "run">,
+  places: Pick<Locations, "config" | "state" | "run" | "pins">,
+  { document, identities }: LockoutSources = {},
 ): Problem[] {
   const essentials = [
     ...essentialFiles({
       executable: Deno.execPath(),
       configuration: places.config.slice(0, places.config.lastIndexOf("/")),
-      writable: [places.state, places.run],
+      writable: [places.state, places.run, places.pins],
     }),
     ...mappedByInit(),
   ];
-  return findLockouts(policy, essentials, hostFacts).map((lockout) => ({
+  const facts = identities ? { ...hostFacts, identity: toldBy(identities) } : hostFacts;
+  return findLockouts(policy, essentials, facts).map((lockout) => ({
     file,
-    line: lockout.line,
-    column: 1,
-    path: "",
+    ...placeOf(lockout, policy, document),
     message: formatLockout(lockout),
   }));
+}
+
+function placeOf(
+  { rule, list, target, line }: Lockout,
+  policy: Policy,
+  document: PolicyDocument | undefined,
+): Pick<Problem, "line" | "column" | "path"> {
+  if (document === undefined) return { line, column: 1, path: "" };
+  const path = ["rules", policy.rules.findIndex(({ id }) => id === rule), list];
+  return { ...document.placeOfEntry(path, target), path: formatKeyPath(path) };
+}
+
+function toldBy(identities: Identities): HostFacts["identity"] {
+  return (path) => {
+    try {
+      const known = identities.of(path);
+      if (known === undefined) return undefined;
+      const { dev, ino } = known.identity;
+      return { major: dev >>> 20, minor: dev & 0xfffff, ino };
+    } catch (error) {
+      // Not reached, as on a server that hangs up: the check then goes by names.
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
+  };
 }

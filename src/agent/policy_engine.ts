@@ -142,9 +142,10 @@ export class PolicyEngine {
   check(bytes: Uint8Array, file: string, { force = false }: ApplyOptions = {}): CheckedPolicy {
     const parsed = parsePolicy(bytes, file);
     if (!parsed.ok) throw invalid(file, parsed.problems);
-    const { sha256, warnings } = parsed;
-    const policy = withMode(parsed.policy, this.#context.mode);
-    const lockouts = lockoutProblems(policy, file, this.#context.locations);
+    const { sha256, warnings, document } = parsed;
+    const { locations, mode, state: { identities } } = this.#context;
+    const policy = withMode(parsed.policy, mode);
+    const lockouts = lockoutProblems(policy, file, locations, { document, identities });
     if (lockouts.length > 0 && !force) {
       throw new Refusal(4, `${file} would lock this host out (--force overrides)`, lockouts);
     }

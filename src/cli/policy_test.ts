@@ -45,7 +45,7 @@ Deno.test("policy validate warns of what apply would refuse on this host", async
   equal(await host.run(`policy validate ${path}`), 0);
   match(
     host.err,
-    /p\.yaml:8:1: warning: rule data: \/etc\/\*\* covers .*\(apply refuses it here without --force\)\n/,
+    /p\.yaml:8:13: rules\[1\]\.paths: warning: rule data: \/etc\/\*\* covers .*\(apply refuses it here without --force\)\n/,
   );
 });
 

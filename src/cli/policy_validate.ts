@@ -49,7 +49,8 @@ async function check(bytes: Uint8Array, file: string, places: Locations): Promis
   ]);
   const result = parsePolicy(bytes, file);
   if (!result.ok) return result;
-  const lockouts = lockoutProblems(result.policy, file, places).map(({ message, ...problem }) => ({
+  const { policy, document } = result;
+  const lockouts = lockoutProblems(policy, file, places, { document }).map(({ message, ...problem }) => ({
     ...problem,
     message: `${message} (apply refuses it here without --force)`,
   }));

@@ -74,6 +74,22 @@ const LIBRARY_DIRECTORIES = [
   "/lib/aarch64-linux-gnu",
 ];
 
+/** What login, sshd, sudo and shells are linked with on Debian, Ubuntu, RHEL and their kin. */
+const LOGIN_LIBRARIES = [
+  "libaudit.so.1",
+  "libcap-ng.so.0",
+  "libcrypt.so.1",
+  "libcrypt.so.2",
+  "libcrypto.so.3",
+  "libm.so.6",
+  "libpam.so.0",
+  "libpam_misc.so.0",
+  "libpcre2-8.so.0",
+  "libselinux.so.1",
+  "libtinfo.so.6",
+  "libz.so.1",
+];
+
 interface Group extends Pick<Essential, "what" | "needs" | "tree"> {
   readonly paths: readonly string[];
 }
@@ -96,6 +112,14 @@ const GROUPS: readonly Group[] = [
     needs: READ_OR_EXEC,
     tree: false,
     paths: LIBRARY_DIRECTORIES.map((directory) => `${directory}/libc.so.6`),
+  },
+  {
+    what: "a library that logins need",
+    needs: READ_OR_EXEC,
+    tree: false,
+    paths: LIBRARY_DIRECTORIES.flatMap((directory) =>
+      LOGIN_LIBRARIES.map((library) => `${directory}/${library}`)
+    ),
   },
   {
     what: "PID 1",

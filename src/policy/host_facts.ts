@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { type Essential, programFile } from "./essential.ts";
 import type { FileIdentity, HostFacts } from "./safety.ts";
 
@@ -12,7 +12,7 @@ import type { FileIdentity, HostFacts } from "./safety.ts";
  * Facts from this process's view of the file system. The device is the one that `stat` shows; btrfs shows another than
  * the superblock's, so there a rule's `inodes` need the kernel's own answer in place of `identity`.
  */
-export const hostFacts: HostFacts = { realpath, identity };
+export const hostFacts: HostFacts = { realpath, identity, below };
 
 /** The program and libraries that PID 1 has mapped now; empty where `/proc/1` cannot be read. */
 export function mappedByInit(): readonly Essential[] {
@@ -41,6 +41,24 @@ function identity(path: string): FileIdentity | undefined {
     return { ...deviceNumbers(dev), ino };
   });
 }
+
+/** Breadth first, so that what is cut off is what lies deepest; symbolic links are not followed. */
+function below(directory: string): readonly string[] {
+  const found: string[] = [];
+  const folders = [directory];
+  for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
+    const entries = attempt(() => readdirSync(folder ?? "", { withFileTypes: true })) ?? [];
+    for (const entry of entries) {
+      if (found.length >= MAX_BELOW) return found;
+      found.push(`${folder}/${entry.name}`);
+      if (entry.isDirectory()) folders.push(`${folder}/${entry.name}`);
+    }
+  }
+  return found;
+}
+
+/** A host's PAM modules and the agent's own files are some hundreds. */
+const MAX_BELOW = 2000;
 
 /** Most paths of a large policy may not be there, and an exception costs ten times what this look does. */
 function ifThere<T>(path: string, ask: () => T): T | undefined {

@@ -22,6 +22,8 @@ export interface HostFacts {
   realpath(path: string): string | undefined;
   /** What the path names, symbolic links followed, or undefined if there is nothing. */
   identity(path: string): FileIdentity | undefined;
+  /** Paths of everything below a directory, or of as much of it as is worth the time. */
+  below(directory: string): readonly string[];
 }
 
 /** A rule's target that must not be enforced. */
@@ -30,6 +32,8 @@ export interface Lockout {
   readonly rule: string;
   /** Line of the target in the policy file. */
   readonly line: number;
+  /** The list of the rule that the target is in. */
+  readonly list: "paths" | "inodes";
   /** The target as the policy has it. */
   readonly target: string;
   /** What it would do: a clause that goes on from the target, such as `covers the dynamic loader, …`. */
@@ -79,7 +83,12 @@ function isUnscoped(rule: Rule, everywhere: ReadonlySet<string>): boolean {
 
 function pathLockout(rule: Rule, target: PathTarget, index: EssentialIndex): Lockout[] {
   const names = index.namesOf(target.path);
-  const place = { rule: rule.id, line: target.line, target: formatPathTarget(target) };
+  const place = {
+    rule: rule.id,
+    line: target.line,
+    list: "paths",
+    target: formatPathTarget(target),
+  } as const;
   if (target.subtree) {
     const directory = index.systemDirectory(names, target.path);
     if (directory !== undefined) {
@@ -87,12 +96,17 @@ function pathLockout(rule: Rule, target: PathTarget, index: EssentialIndex): Loc
       return [{ ...place, reason: `covers ${whole}; name the directories in it that are meant`, covers: [] }];
     }
   }
-  const covered = target.subtree ? index.below(names) : index.named(names, target.path);
+  const covered = target.subtree ? index.below(names, target.path) : index.named(names, target.path);
   return lockout(place, harmed(rule, covered, index));
 }
 
 function inodeLockout(rule: Rule, target: InodeTarget, index: EssentialIndex): Lockout[] {
-  const place = { rule: rule.id, line: target.line, target: formatInodeTarget(target) };
+  const place = {
+    rule: rule.id,
+    line: target.line,
+    list: "inodes",
+    target: formatInodeTarget(target),
+  } as const;
   return lockout(place, harmed(rule, index.identified(target), index));
 }
 
@@ -120,19 +134,23 @@ class EssentialIndex {
   readonly #facts: HostFacts;
   readonly #byName = new Map<string, Set<Essential>>();
   readonly #byIdentity = new Map<string, Set<Essential>>();
+  /** Essentials by each directory above them, which other mounts may show as another path. */
+  readonly #byDirectory = new Map<string, Set<Essential>>();
+  /** Essential directories, and those in them. */
+  readonly #trees = new Map<string, Set<Essential>>();
   readonly #systemDirectories = new Map<string, string>();
   readonly #names: readonly { readonly name: string; readonly essential: Essential }[];
+  readonly #identities = new Map<string, FileIdentity | undefined>();
 
   constructor(essentials: readonly Essential[], facts: HostFacts) {
     this.#facts = facts;
-    this.#names = essentials.flatMap((essential) =>
-      this.namesOf(essential.path).map((name) => ({ name, essential }))
-    );
+    this.#names = essentials.flatMap((essential) => {
+      const real = facts.realpath(essential.path);
+      const names = real === undefined ? [essential.path] : [...new Set([essential.path, real])];
+      return names.map((name) => ({ name, essential }));
+    });
     for (const { name, essential } of this.#names) addTo(this.#byName, name, essential);
-    for (const essential of essentials) {
-      const identity = facts.identity(essential.path);
-      if (identity !== undefined) addTo(this.#byIdentity, identityKey(identity), essential);
-    }
+    for (const essential of essentials) this.#addIdentities(essential);
     for (const directory of SYSTEM_DIRECTORIES) {
       // With /usr merged, /bin is a name of /usr/bin, which is not at the top.
       const identity = this.namesOf(directory).length === 1 ? facts.identity(directory) : undefined;
@@ -142,10 +160,15 @@ class EssentialIndex {
       .map(({ name }) => name);
   }
 
-  /** A path as written and with its symbolic links resolved. */
+  /** A path as written, and with its symbolic links resolved as far as something is there. */
   namesOf(path: string): readonly string[] {
-    const real = this.#facts.realpath(path);
-    return real === undefined || real === path ? [path] : [path, real];
+    for (const directory of [path, ...parentsOf(path)]) {
+      const real = this.#facts.realpath(directory);
+      if (real === undefined) continue;
+      const name = `${real === "/" ? "" : real}${path.slice(directory.length)}` || "/";
+      return name === path ? [path] : [path, name];
+    }
+    return [path];
   }
 
   /** What a rule for one file covers: the same file by name or identity, or one inside an essential directory. */
@@ -155,19 +178,20 @@ class EssentialIndex {
       for (const essential of this.#byName.get(name) ?? []) found.add(essential);
       for (const directory of parentsOf(name)) {
         for (const essential of this.#byName.get(directory) ?? []) if (essential.tree) found.add(essential);
+        for (const essential of this.#at(this.#trees, directory)) found.add(essential);
       }
     }
-    const identity = this.#facts.identity(path);
-    if (identity !== undefined) this.identified(identity).forEach((essential) => found.add(essential));
+    for (const essential of this.#at(this.#byIdentity, path)) found.add(essential);
     return [...found];
   }
 
   /** What a rule for a directory and everything below it covers. */
-  below(directories: readonly string[]): readonly Essential[] {
-    const found = new Set(directories.flatMap((directory) => this.named([directory], directory)));
+  below(directories: readonly string[], path: string): readonly Essential[] {
+    const found = new Set(this.named(directories, path));
     for (const { name, essential } of this.#names) {
       if (directories.some((directory) => name.startsWith(`${directory}/`))) found.add(essential);
     }
+    for (const essential of this.#at(this.#byDirectory, path)) found.add(essential);
     return [...found];
   }
 
@@ -175,13 +199,40 @@ class EssentialIndex {
   systemDirectory(names: readonly string[], path: string): string | undefined {
     const named = names.find((name) => SYSTEM_DIRECTORIES.includes(name));
     if (named !== undefined) return named;
-    const identity = this.#facts.identity(path);
+    const identity = this.#identity(path);
     return identity && this.#systemDirectories.get(identityKey(identity));
   }
 
   /** The essential files that are this inode. */
   identified(identity: FileIdentity): readonly Essential[] {
     return [...this.#byIdentity.get(identityKey(identity)) ?? []];
+  }
+
+  #addIdentities(essential: Essential): void {
+    const add = (index: Map<string, Set<Essential>>, path: string) => {
+      const identity = this.#identity(path);
+      if (identity !== undefined) addTo(index, identityKey(identity), essential);
+    };
+    add(this.#byIdentity, essential.path);
+    const real = this.#facts.realpath(essential.path);
+    if (real !== undefined) { for (const directory of parentsOf(real)) add(this.#byDirectory, directory); }
+    if (!essential.tree) return;
+    for (const path of [essential.path, ...this.#facts.below(essential.path)]) {
+      for (const index of [this.#byIdentity, this.#trees, this.#byDirectory]) add(index, path);
+    }
+  }
+
+  #at(index: ReadonlyMap<string, Set<Essential>>, path: string): Iterable<Essential> {
+    const identity = this.#identity(path);
+    return identity === undefined ? [] : index.get(identityKey(identity)) ?? [];
+  }
+
+  /** Asked once for each path: rules share their directories. */
+  #identity(path: string): FileIdentity | undefined {
+    if (this.#identities.has(path)) return this.#identities.get(path);
+    const identity = this.#facts.identity(path);
+    this.#identities.set(path, identity);
+    return identity;
   }
 }
 

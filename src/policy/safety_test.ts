@@ -37,6 +37,7 @@ const facts: HostFacts = {
     const ino = INODES[LINKS[path] ?? path];
     return ino === undefined ? undefined : { major: 8, minor: 1, ino };
   },
+  below: () => [],
 };
 
 function policyOf(rules: string, head = ""): Policy {
