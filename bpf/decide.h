@@ -38,7 +38,8 @@ static __always_inline __u32 live_word(void)
 	__u32 live = *(volatile __u32 *)&control.live;
 
 	if (live & AEGIS_LIVE_CONFIRM && bpf_ktime_get_boot_ns() >= control.confirm_until_ns)
-		live = control.previous;
+		/* an emergency stop is not part of either policy */
+		live = (control.previous & ~AEGIS_LIVE_EMERGENCY) | (live & AEGIS_LIVE_EMERGENCY);
 	return live;
 }
 

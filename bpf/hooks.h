@@ -60,10 +60,8 @@ HOOK(inode_rmdir, 2, 2, on_delete)
 static __always_inline int on_link(context *ctx, __u32 backend)
 {
 	__u64 old = address_of((void *)ctx[0]);
-	__u32 live = live_word();
 
-	if (live & AEGIS_LIVE_SUBTREES)
-		keep_subtree_rules(old, live);
+	keep_rules(old, live_word());
 	return on_dentry(old, OP_BIT(LINK), backend);
 }
 
@@ -86,10 +84,11 @@ static __always_inline int on_rename(context *ctx, __u32 backend, __u32 flags)
 	bind_name(new, (__u64)BPF_CORE_READ(old_dentry, d_inode));
 	if (flags & RENAME_EXCHANGE)
 		bind_name(old, replaced);
-	if (live & AEGIS_LIVE_SUBTREES && BPF_CORE_READ(old_dentry, d_parent) != BPF_CORE_READ(new_dentry, d_parent)) {
-		keep_subtree_rules(old, live);
+	if (live & (AEGIS_LIVE_SUBTREES | AEGIS_LIVE_CONFIRM) &&
+	    BPF_CORE_READ(old_dentry, d_parent) != BPF_CORE_READ(new_dentry, d_parent)) {
+		keep_rules(old, live);
 		if (flags & RENAME_EXCHANGE)
-			keep_subtree_rules(new, live);
+			keep_rules(new, live);
 	}
 	return 0;
 }

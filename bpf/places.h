@@ -172,19 +172,20 @@ static __always_inline bool may_be_place(__u64 ino)
 __u64 bind_name(__u64 at_address, __u64 inode)
 {
 	struct dentry *at = (void *)at_address;
-	__u64 dir = (__u64)BPF_CORE_READ(at, d_parent, d_inode), hash, bound;
+	__u64 dir = (__u64)BPF_CORE_READ(at, d_parent, d_inode), hash, bound, in_other;
 	struct name name;
-	__u32 live;
+	__u32 word, live;
 
 	if (!inode || !may_be_place(BPF_CORE_READ((struct inode *)dir, i_ino)))
 		return 0;
 	bpf_core_read(&name, sizeof(name), &at->d_name);
 	hash = hash_name((__u64)name.text, name.len);
-	live = live_word() & AEGIS_LIVE_SET;
+	word = live_word();
+	live = word & AEGIS_LIVE_SET;
 	/* the other set too: it may be being filled, or come back unconfirmed */
-	bind_in(dir, hash, inode, live ^ 1);
+	in_other = bind_in(dir, hash, inode, live ^ 1);
 	bound = bind_in(dir, hash, inode, live);
-	if (bound & BOUND_PLACE)
+	if ((bound | (word & AEGIS_LIVE_CONFIRM ? in_other : 0)) & BOUND_PLACE)
 		control.moved = bpf_ktime_get_boot_ns() | 1;
 	if (bound) {
 		count(AEGIS_EMITTED);

@@ -157,4 +157,13 @@ __u64 keep_subtree_rules(__u64 dentry, __u32 live)
 	return 0;
 }
 
+/* keep_subtree_rules() in every set that may decide about the file later. */
+static __always_inline void keep_rules(__u64 dentry, __u32 live)
+{
+	if (live & AEGIS_LIVE_SUBTREES)
+		keep_subtree_rules(dentry, live);
+	if (live & AEGIS_LIVE_CONFIRM && control.previous & AEGIS_LIVE_SUBTREES)
+		keep_subtree_rules(dentry, control.previous);
+}
+
 #endif

@@ -134,6 +134,42 @@ export class Control {
     this.#view.setUint32(STATE.control + CONTROL.backend, backend, true);
   }
 
+  /** Sets bits of the word under which a set decides, if it does, or may again. */
+  addBits(index: SetIndex, bits: number): void {
+    if (this.liveIndex() === index) this.changeLive({ set: bits });
+    else if ((this.live & AEGIS.LIVE_CONFIRM) !== 0) this.previous |= bits;
+  }
+
+  /** The word that decisions are made by at a time: the one before, once nobody has confirmed in time. */
+  wordAt(nowNs: bigint): number {
+    const { live } = this;
+    const isOver = (live & AEGIS.LIVE_CONFIRM) !== 0 && nowNs >= this.confirmUntilNs;
+    return isOver ? this.#before(live) : live;
+  }
+
+  /** Makes `word` the live one until a deadline (`CLOCK_BOOTTIME` nanoseconds), at which the present one comes back. */
+  tryUntil(word: number, deadlineNs: bigint): void {
+    this.previous = this.live & ~(AEGIS.LIVE_CONFIRM | AEGIS.LIVE_EMERGENCY);
+    this.confirmUntilNs = deadlineNs;
+    this.live = word | AEGIS.LIVE_CONFIRM;
+  }
+
+  /** Lets the word that waits for confirmation stay. */
+  confirm(): void {
+    this.changeLive({ clear: AEGIS.LIVE_CONFIRM });
+  }
+
+  /** Brings the word before the one that waits for confirmation back. */
+  revert(): void {
+    const { live } = this;
+    if ((live & AEGIS.LIVE_CONFIRM) !== 0) this.live = this.#before(live);
+  }
+
+  /** An emergency stop is not part of either policy. */
+  #before(live: number): number {
+    return ((this.previous & ~AEGIS.LIVE_EMERGENCY) | (live & AEGIS.LIVE_EMERGENCY)) >>> 0;
+  }
+
   /** The index in a live word, by default in the present one. */
   liveIndex(word: number = this.live): SetIndex {
     return (word & AEGIS.LIVE_SET) as SetIndex;

@@ -58,7 +58,7 @@ export class LiveSet implements EntrySink, Disposable {
     this.#known.add(text);
     const bits = liveBitsOf(entry.kind);
     this.live |= bits;
-    if (bits !== 0 && control.liveIndex() === this.#index) control.changeLive({ set: bits });
+    if (bits !== 0) control.addBits(this.#index, bits);
   }
 
   /** Closes the handle; the set stays. */

@@ -68,9 +68,21 @@ export function fillIdleSet(state: KernelState, set: PolicySet, label: PolicyLab
   return idle;
 }
 
-/** Puts a filled set into force with one store; bits of an emergency stop survive. */
-export function switchTo({ control }: KernelState, index: SetIndex, set: Pick<PolicySet, "live">): void {
-  control.live = (control.live & AEGIS.LIVE_EMERGENCY) | set.live | index;
+/**
+ * Puts a filled set into force with one store; bits of an emergency stop survive.
+ *
+ * @param deadlineNs `CLOCK_BOOTTIME` nanoseconds at which the present set comes back, unless that is confirmed; by
+ * default never.
+ */
+export function switchTo(
+  { control }: KernelState,
+  index: SetIndex,
+  set: Pick<PolicySet, "live">,
+  deadlineNs?: bigint,
+): void {
+  const word = (control.live & AEGIS.LIVE_EMERGENCY) | set.live | index;
+  if (deadlineNs === undefined) control.live = word;
+  else control.tryUntil(word, deadlineNs);
 }
 
 /** The map that holds a set's entries; undefined where the slot was never filled. */
