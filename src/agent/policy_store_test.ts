@@ -1,6 +1,6 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { PolicyStore, type StoredPolicy } from "./policy_store.ts";
+import { KEPT_POLICIES, PolicyStore, type StoredPolicy } from "./policy_store.ts";
 
 function inFolder(test: (state: string) => void): void {
   const folder = Deno.makeTempDirSync({ prefix: "aegisbpf-store-" });
@@ -25,7 +25,7 @@ Deno.test("PolicyStore gives back the bytes and the name of the policy that is c
     store.markCurrent(two);
     const read = new PolicyStore(state).readCurrent();
     deepStrictEqual({ ...read, bytes: new Uint8Array(read?.bytes ?? []) }, two);
-    strictEqual(new PolicyStore(state).read(one.sha256)?.file, `${state}/policies/${one.sha256}.yaml`);
+    strictEqual(new PolicyStore(state).read(one.sha256)?.file, one.file);
   });
 });
 
@@ -50,11 +50,14 @@ Deno.test("PolicyStore gives nothing when a policy's bytes were changed", () => 
   });
 });
 
-Deno.test("PolicyStore gives nothing when current.json is damaged or names what is not there", () => {
+Deno.test("PolicyStore gives the last good policy when current.json is damaged or names what is not there", () => {
   inFolder((state) => {
-    const store = new PolicyStore(state);
-    const one = policy("one");
+    const told: string[] = [];
+    const store = new PolicyStore(state, (line) => told.push(line));
+    const [one, tried] = [policy("one"), policy("tried")];
     store.keep(one);
+    store.markCurrent(one);
+    store.keep(tried);
     const damaged = [
       "",
       "{",
@@ -66,14 +69,60 @@ Deno.test("PolicyStore gives nothing when current.json is damaged or names what 
       JSON.stringify({ sha256: 5, file: "/x" }),
       JSON.stringify({ sha256: "../../../etc/shadow", file: "/x" }),
       JSON.stringify({ sha256: one.sha256.toUpperCase(), file: "/x" }),
-      JSON.stringify({ sha256: "00".repeat(32), file: "/x" }),
+      "\xff\xfe\x00",
     ];
     for (const text of damaged) {
       Deno.writeTextFileSync(`${state}/current.json`, text);
-      strictEqual(store.readCurrent(), undefined, text);
-      strictEqual(store.read(one.sha256)?.sha256, one.sha256, text);
+      strictEqual(store.readCurrent()?.sha256, one.sha256, text);
+      match(told.splice(0).join("\n"), /current\.json is damaged; it is kept as .*damaged-/);
     }
-    Deno.writeFileSync(`${state}/current.json`, Uint8Array.of(0xff, 0xfe, 0x00));
+    Deno.writeTextFileSync(
+      `${state}/current.json`,
+      JSON.stringify({ sha256: "00".repeat(32), file: "/x" }),
+    );
+    strictEqual(store.readCurrent()?.sha256, one.sha256);
+    match(told.join("\n"), /cannot be read/);
+  });
+});
+
+Deno.test("PolicyStore gives nothing when no policy was in force for good", () => {
+  inFolder((state) => {
+    const store = new PolicyStore(state);
+    store.keep(policy("tried"));
     strictEqual(store.readCurrent(), undefined);
+  });
+});
+
+Deno.test("PolicyStore keeps a signature beside a policy", () => {
+  inFolder((state) => {
+    const store = new PolicyStore(state);
+    const signed = { ...policy("one"), signature: new TextEncoder().encode("signature") };
+    store.keep(signed);
+    strictEqual(new TextDecoder().decode(store.read(signed.sha256)?.signature), "signature");
+  });
+});
+
+Deno.test("PolicyStore keeps the last 32 policies, and those that are needed", () => {
+  inFolder((state) => {
+    const store = new PolicyStore(state);
+    const policies = Array.from({ length: 40 }, (_, index) => policy(`policy ${index}`));
+    for (const each of policies) store.keep(each, { serial: 1, name: "x" });
+    store.prune([policies[0]?.sha256 ?? ""]);
+    const kept = new PolicyStore(state).kept.map(({ sha256 }) => sha256);
+    strictEqual(kept.length, KEPT_POLICIES);
+    ok(kept.includes(policies[0]?.sha256 ?? "") && kept.includes(policies[39]?.sha256 ?? ""));
+    strictEqual([...Deno.readDirSync(`${state}/policies`)].length, KEPT_POLICIES);
+  });
+});
+
+Deno.test("PolicyStore makes a damaged list of what is kept anew from the policies", () => {
+  inFolder((state) => {
+    const told: string[] = [];
+    const text = (serial: number) => `version: 1\nname: web\nserial: ${serial}\nrules: []\n`;
+    for (const serial of [8, 7]) new PolicyStore(state).keep(policy(text(serial)));
+    Deno.writeTextFileSync(`${state}/kept.json`, '[{"sha256": 1}]');
+    const store = new PolicyStore(state, (line) => told.push(line));
+    deepStrictEqual(store.kept.map(({ serial, name }) => [serial, name]), [[7, "web"], [8, "web"]]);
+    match(told.join(), /kept\.json is damaged/);
   });
 });
