@@ -16,6 +16,7 @@ import { cgroupById } from "../policy/cgroups.ts";
 import type { Pins } from "../kernel/pins.ts";
 import type { KernelState } from "../kernel/state.ts";
 import type { ApplyMetrics, ApplyResultName } from "../metrics/apply_metrics.ts";
+import { Anchor } from "../kernel/anchor.ts";
 import type { Mode } from "../policy/model.ts";
 import { targetText } from "../policy/resolve.ts";
 import type {
@@ -35,11 +36,13 @@ import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
 import { OneWriter } from "./one_writer.ts";
-import { type ApplyOptions, PolicyEngine } from "./policy_engine.ts";
+import { PolicyEngine } from "./policy_engine.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { explain, type ExplainQuestion } from "./explain.ts";
 import { ProveLease } from "./prove_lease.ts";
 import { Refusal } from "./refusal.ts";
+import { type Outcome, type PolicySource, Rollout } from "./rollout.ts";
+import type { StartPlan } from "./start_plan.ts";
 import { decisionsOf, opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
 /** What an agent is made of. */
@@ -60,12 +63,6 @@ export interface AgentParts {
   readonly applies?: Pick<ApplyMetrics, "observe"> | undefined;
 }
 
-/** A policy as it was read. */
-export interface PolicySource {
-  readonly bytes: Uint8Array;
-  readonly file: string;
-}
-
 /** One agent. */
 export class Agent {
   readonly engine: PolicyEngine;
@@ -77,6 +74,8 @@ export class Agent {
   /** Rules and exemptions by hand. */
   readonly hand: HandControl;
   readonly emergency: EmergencyControl;
+  /** What becomes of policies, and the history of it. */
+  readonly rollout: Rollout;
   readonly #parts: AgentParts;
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
@@ -124,6 +123,14 @@ export class Agent {
       new Emergency({ control: up.state.control, record, via: "agent" }),
       this.log,
     );
+    this.rollout = new Rollout({
+      engine: this.engine,
+      store,
+      state: locations.state,
+      anchor: Anchor.open(pins.folder),
+      log: this.log,
+      reverted: () => this.#rememberSets(),
+    });
     this.#reporter = new Reporter({
       maps: up.state.maps,
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
@@ -147,6 +154,7 @@ export class Agent {
       const ready = await this.#ring.wait(LOOK_MS);
       const lookedNs = bootTimeNs();
       this.#drain();
+      this.rollout.tick();
       this.#followBound();
       const now = performance.now();
       if (now - swept >= SWEEP_MS) {
@@ -169,8 +177,10 @@ export class Agent {
    *
    * @throws {Refusal} 4 or 5.
    */
-  start(source: PolicySource): void {
-    this.#apply(source, { force: true });
+  start(plan: StartPlan): void {
+    const outcome = this.#observed(() => this.rollout.start(plan));
+    if (outcome) this.resultOf(outcome);
+    else this.hand.startWithoutPolicy();
   }
 
   /**
@@ -179,7 +189,7 @@ export class Agent {
    * @throws {Refusal} 4 or 5; nothing has changed then.
    */
   reload(source: PolicySource): ApplyResult {
-    return this.#apply(source, {});
+    return this.resultOf(this.#observed(() => this.rollout.apply(source, {})));
   }
 
   /** The kernel side. */
@@ -238,6 +248,7 @@ export class Agent {
       outlets,
       state: up.state,
       engine: this.engine,
+      rollout: this.rollout,
       canary: locations.canary,
       emergency: this.emergency.view(),
       rejected: up.rejected,
@@ -292,28 +303,30 @@ export class Agent {
    * @throws {Refusal} 4 or 5; nothing has changed then.
    */
   apply(request: ApplyRequest & { readonly bytes: Uint8Array }): ApplyResult {
-    return this.#apply(request, { dryRun: request.dry_run ?? false, force: request.force ?? false });
+    const { dry_run: dryRun = false, force = false, confirm_within_s: confirmWithinS } = request;
+    const apply = () => this.rollout.apply(request, { dryRun, force, confirmWithinS });
+    return this.resultOf(this.#observed(apply, { dryRun }));
   }
 
-  #apply(source: PolicySource, options: ApplyOptions): ApplyResult {
+  /** Keeps count of what is asked to come into force, and how long that takes. */
+  #observed<Result extends Outcome | undefined>(put: () => Result, { dryRun = false } = {}): Result {
     const { applies } = this.#parts;
-    if (applies === undefined || options.dryRun) return this.#applyNow(source, options);
+    if (applies === undefined || dryRun) return put();
     const started = performance.now();
     const observe = (result: ApplyResultName) =>
       applies.observe(result, (performance.now() - started) / 1000);
     try {
-      const result = this.#applyNow(source, options);
-      observe(result.applied ? "applied" : "unchanged");
-      return result;
+      const outcome = put();
+      if (outcome) observe(outcome.applied ? "applied" : "unchanged");
+      return outcome;
     } catch (error) {
       observe(error instanceof Refusal ? "refused" : "failed");
       throw error;
     }
   }
 
-  #applyNow(source: PolicySource, options: ApplyOptions): ApplyResult {
-    const checked = this.engine.check(source.bytes, source.file, options);
-    const { inForce, applied } = this.engine.apply(checked, options);
+  /** What a rollout came to, for the answer, and for the log where something changed. */
+  resultOf({ inForce, applied, warnings }: Outcome): ApplyResult {
     if (applied) {
       this.#rememberSets();
       const { name, serial, rules } = summaryOf(inForce);
@@ -321,7 +334,13 @@ export class Agent {
         `applied policy ${name}, serial ${serial}, with ${rules} rules (generation ${inForce.generation})`,
       );
     }
-    return { applied, policy: summaryOf(inForce), warnings: checked.warnings };
+    const waiting = this.rollout.waiting;
+    return {
+      applied,
+      policy: summaryOf(inForce),
+      warnings,
+      ...(waiting ? { confirm_within_s: Math.ceil(waiting.remainingS) } : {}),
+    };
   }
 
   #rememberSets(): void {

@@ -5,6 +5,8 @@
  *     GET  /v1/policy                    → PolicyView
  *     GET  /v1/policy/source             → the policy in force, byte for byte (application/yaml)
  *     POST /v1/policy/apply ApplyRequest → ApplyResult
+ *     POST /v1/policy/confirm            → ApplyResult
+ *     POST /v1/policy/rollback RollbackRequest → ApplyResult
  *     GET  /v1/stats?by=rule|cgroup|inode|path → StatsReport
  *     GET  /v1/explain?path=P[&op=O][&cgroup=C][&uid=U][&exe=E] → ExplainReport
  *     POST /v1/prove/…        see prove_api.ts
@@ -122,6 +124,8 @@ export interface ApplyRequest {
   readonly dry_run?: boolean;
   /** Applies although the policy would lock the host out. */
   readonly force?: boolean;
+  /** Seconds until the policy before it comes back, unless it is confirmed. */
+  readonly confirm_within_s?: number;
 }
 
 /** What became of it. */
@@ -130,6 +134,14 @@ export interface ApplyResult {
   readonly applied: boolean;
   readonly policy: PolicySummary;
   readonly warnings: readonly string[];
+  /** Seconds left to confirm it, where it has to be. */
+  readonly confirm_within_s?: number;
+}
+
+/** What `policy rollback` sends. */
+export interface RollbackRequest {
+  /** Serial of a policy that is kept; by default the one before the policy in force. */
+  readonly to?: number;
 }
 
 /** Counters of `stats`; all exact. */

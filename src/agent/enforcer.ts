@@ -29,14 +29,22 @@ export interface Installed {
   readonly missingHooks: readonly Hook[];
 }
 
+/** A set in the kernel with the policy that it is made of. */
+interface Followed {
+  readonly live: LiveSet;
+  readonly resolved: ResolvedPolicy;
+  readonly hooks: readonly Hook[];
+  /** What the kernel side had added to sets by itself when this one came into force. */
+  readonly learntBefore: bigint;
+}
+
 /** Puts policies into force and follows them. */
 export class Enforcer {
   readonly #state: KernelState;
   readonly #pins: Pins;
-  #live: LiveSet | undefined;
-  #resolved: ResolvedPolicy | undefined;
-  /** What the kernel side had added to sets by itself when this one came into force. */
-  #learntBefore = 0n;
+  #current: Followed | undefined;
+  /** What comes back unless the current one is confirmed. */
+  #previous: Followed | undefined;
 
   constructor(state: KernelState, pins: Pins) {
     this.#state = state;
@@ -47,9 +55,19 @@ export class Enforcer {
    * Puts a set into force. Its hooks are attached first and watch the set while it is filled; then every path is looked
    * at again, so that no change is missed between the first look and the switch.
    *
+   * @param deadline When the set that is in force comes back, unless this one is confirmed; `CLOCK_BOOTTIME`
+   * nanoseconds, asked for when this one comes into force. By default never.
    * @throws {Refusal} 3 if a hook that a rule needs cannot be attached; what was in force stays.
    */
-  install(set: PolicySet, label: PolicyLabel, resolved: ResolvedPolicy): Installed {
+  install(
+    set: PolicySet,
+    label: PolicyLabel,
+    resolved: ResolvedPolicy,
+    { deadline, filled }: {
+      readonly deadline?: (() => bigint) | undefined;
+      readonly filled?: (() => void) | undefined;
+    } = {},
+  ): Installed {
     const missingHooks = set.hooks.filter((hook) => hookProgram(this.#state.backend, hook) === undefined);
     this.#attach(set.hooks);
     const index = fillIdleSet(this.#state, set, label);
@@ -60,41 +78,69 @@ export class Enforcer {
       live[Symbol.dispose]();
       throw error;
     }
-    switchTo(this.#state, index, { live: set.live | live.live });
-    this.#live?.[Symbol.dispose]();
-    this.#live = live;
-    this.#resolved = resolved;
-    this.#learntBefore = readCounters(this.#state.maps).LEARNT;
-    this.#drop(set.hooks);
+    filled?.();
+    switchTo(this.#state, index, { live: set.live | live.live }, deadline?.());
+    const before = this.#current;
+    const { LEARNT: learntBefore } = readCounters(this.#state.maps);
+    this.#current = { live, resolved, hooks: set.hooks, learntBefore };
+    if (deadline) this.#previous = before;
+    else {
+      before?.live[Symbol.dispose]();
+      this.#drop(set.hooks);
+    }
     const { generation, appliedNs } = this.#state.control.setInfo(index);
     return { generation, appliedNs, missingHooks };
   }
 
+  /** Lets the set that waits for confirmation stay. */
+  confirm(): void {
+    this.#state.control.confirm();
+    this.#previous?.live[Symbol.dispose]();
+    this.#previous = undefined;
+    if (this.#current) this.#drop(this.#current.hooks);
+  }
+
   /**
-   * Looks at every path again, or at those of some rules, and adds what is new to the set in force.
+   * Brings the set before the one that waits for confirmation back.
+   *
+   * @returns Whether it is one that this enforcer installed and goes on following.
+   */
+  revert(): boolean {
+    this.#state.control.revert();
+    this.#current?.live[Symbol.dispose]();
+    this.#current = this.#previous;
+    this.#previous = undefined;
+    if (this.#current) this.#drop(this.#current.hooks);
+    return this.#current !== undefined;
+  }
+
+  /**
+   * Looks at every path again, or at those of some rules, and adds what is new to the set in force, and to the one that
+   * may come back.
    *
    * @param rules Ids of rules; by default all.
    * @returns Targets at which something else stands than at the last look.
    */
   follow(rules?: ReadonlySet<string>): ResolvedTarget[] {
-    const [live, resolved] = [this.#live, this.#resolved];
-    if (live === undefined || resolved === undefined) return [];
+    if (this.#current === undefined) return [];
     const { control, identities } = this.#state;
+    const { resolved } = this.#current;
     const moved = control.moved;
     const before = resolved.targets;
-    if (rules) resolved.resolveRules(rules, identities, live);
-    else {
-      resolved.resolve(identities, live);
-      if (moved !== 0) control.settleMoved(moved);
+    for (const { live, resolved } of [this.#current, ...(this.#previous ? [this.#previous] : [])]) {
+      if (rules) resolved.resolveRules(rules, identities, live);
+      else resolved.resolve(identities, live);
     }
+    if (!rules && moved !== 0) control.settleMoved(moved);
     return changedTargets(before, resolved.targets);
   }
 
   /** Whether files that came to stand at the policy's places have used up half of the set's room. */
   get isWorn(): boolean {
-    if (this.#live === undefined) return false;
-    const learnt = Number(readCounters(this.#state.maps).LEARNT - this.#learntBefore);
-    return learnt + this.#live.added >= ROOM_TO_LEARN / 2;
+    if (this.#current === undefined) return false;
+    const { live, learntBefore } = this.#current;
+    const learnt = Number(readCounters(this.#state.maps).LEARNT - learntBefore);
+    return learnt + live.added >= ROOM_TO_LEARN / 2;
   }
 
   /** What the first `rules` rules of the set in force cover, whether found or learnt, as another set has it. */
@@ -110,7 +156,7 @@ export class Enforcer {
     const before = (this.#state.control.liveIndex() ^ 1) as SetIndex;
     for (const entry of coveredThings(this.#state, before, rules + CANARY_RULES)) {
       const carried = carry(entry);
-      if (carried) this.#live?.add(carried);
+      if (carried) this.#current?.live.add(carried);
     }
   }
 

@@ -64,7 +64,9 @@ export class HandControl {
 
   /** Ends what has run out; to be called every second or so. */
   tick(): void {
-    const { hand, log } = this.#context;
+    const { hand, engine, log } = this.#context;
+    // It can be taken out when that is over.
+    if (engine.pending) return;
     try {
       for (const line of hand.expire(this.#install)) log(`by hand: ${line}`);
     } catch (error) {

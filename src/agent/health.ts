@@ -18,6 +18,7 @@ import type { HealthCheck, HealthReport, Posture } from "./api.ts";
 import type { EventOutlets } from "./event_outlets.ts";
 import type { EmergencyView } from "./emergency_api.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
+import type { Rollout } from "./rollout.ts";
 import { summaryOf } from "./views.ts";
 
 /** What health looks at. */
@@ -25,6 +26,7 @@ export interface HealthContext {
   readonly state: KernelState;
   readonly engine: PolicyEngine;
   readonly outlets: EventOutlets;
+  readonly rollout: Pick<Rollout, "problems" | "notes">;
   readonly canary: string;
   readonly rejected: readonly Rejection[];
   readonly emergency: EmergencyView;
@@ -44,6 +46,7 @@ export function healthOf(context: HealthContext): HealthReport {
     accountingCheck(state),
     skippedCheck(state),
     ...context.outlets.checks(),
+    historyCheck(context.rollout.problems),
   ];
   const inForce = engine.current;
   const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
@@ -51,7 +54,7 @@ export function healthOf(context: HealthContext): HealthReport {
     ok: failed.length === 0 && posture !== "off",
     posture,
     backend: state.backend,
-    reasons: [...postureReasons(context, posture), ...failed],
+    reasons: [...postureReasons(context, posture), ...context.rollout.notes, ...failed],
     checks,
     policy: inForce ? summaryOf(inForce) : null,
     agent: {
@@ -133,7 +136,7 @@ function canaryCheck(state: KernelState, canary: string, posture: Posture): Heal
 }
 
 function generationCheck({ control }: KernelState, engine: PolicyEngine): HealthCheck {
-  const inKernel = control.setInfo(control.liveIndex());
+  const inKernel = control.setInfo(control.liveIndex(control.wordAt(bootTimeNs())));
   const expected = engine.current;
   const ok = expected === undefined || inKernel.generation === expected.generation;
   return {
@@ -142,6 +145,15 @@ function generationCheck({ control }: KernelState, engine: PolicyEngine): Health
     detail: ok
       ? `${inKernel.generation}`
       : `the kernel decides by generation ${inKernel.generation}, the agent's is ${expected?.generation}`,
+  };
+}
+
+/** Damaged or lost state stays a failure until the agent is started over state that is whole. */
+function historyCheck(problems: readonly string[]): HealthCheck {
+  return {
+    name: "history",
+    ok: problems.length === 0,
+    detail: problems.length === 0 ? "whole, as far as it was read at the start" : problems.join("; "),
   };
 }
 

@@ -44,6 +44,9 @@ export interface CheckedPolicy {
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly file: string;
+  readonly signature?: Uint8Array;
+  /** Whose signature it is; null or undefined for an unsigned policy. */
+  readonly signer?: string | null;
   readonly warnings: readonly string[];
 }
 
@@ -60,6 +63,18 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
   /** Applies although it would lock the host out. */
   readonly force?: boolean;
+  /** When the policy that is in force comes back unless this one is confirmed; see {@linkcode Enforcer.install}. */
+  readonly deadline?: () => bigint;
+  /** Is called at each step; what it throws before `switched` keeps everything as it is. */
+  readonly step?: (point: "kept" | "filled" | "switched" | "current") => void;
+}
+
+/** A policy that is in force until a deadline, and what comes back then. */
+export interface PendingPolicy {
+  /** `CLOCK_BOOTTIME`, nanoseconds. */
+  readonly deadlineNs: bigint;
+  /** Undefined where no policy was in force. */
+  readonly previous: CheckedPolicy | undefined;
 }
 
 /** Rules beside a policy, and the scopes that they name. */
@@ -97,6 +112,7 @@ export class PolicyEngine {
   #current: InForce | undefined;
   #extra: ExtraRules = NO_RULES;
   #looks = 0;
+  #pending: Omit<PendingPolicy, "deadlineNs"> | undefined;
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -118,6 +134,12 @@ export class PolicyEngine {
   /** How often every path of every rule has been looked at again. */
   get looks(): number {
     return this.#looks;
+  }
+
+  /** What the policy in force waits for, while it does. */
+  get pending(): PendingPolicy | undefined {
+    if (this.#pending === undefined) return undefined;
+    return { ...this.#pending, deadlineNs: this.#context.state.control.confirmUntilNs };
   }
 
   /** Whether the policy asks for refusals, whatever this host can do. */
@@ -156,15 +178,15 @@ export class PolicyEngine {
    * Puts a policy into force. What was in force stays until one store replaces it.
    *
    * @returns The policy in force afterwards, and whether that is new.
-   * @throws {Refusal} 4 or 5; nothing has changed then.
+   * @throws {Refusal} 1 while another waits for confirmation, 3, 4; nothing has changed then.
    */
   apply(
     checked: CheckedPolicy,
-    { dryRun = false }: ApplyOptions = {},
+    { dryRun = false, deadline, step = () => {} }: ApplyOptions = {},
   ): { inForce: InForce; applied: boolean } {
-    this.#checkSerial(checked);
     const current = this.#current;
     if (current?.sha256 === checked.sha256) return { inForce: current, applied: false };
+    if (!dryRun) this.#refuseWhilePending();
     const whole = this.#whole(checked);
     const before = current?.policy.rules ?? [];
     const carry = carryBeside(before, whole.policy.rules, this.#beside.includes);
@@ -173,20 +195,82 @@ export class PolicyEngine {
     if (dryRun) {
       return { inForce: { ...whole, resolution, generation: 0n, appliedNs: 0n }, applied: false };
     }
-    this.#context.store.keep(checked);
-    const inForce = this.#switch(whole, set, resolution);
+    const { store } = this.#context;
+    store.keep(checked, checked.policy);
+    step("kept");
+    // All that a full disk could prevent is done before the switch.
+    const staged = deadline ? undefined : store.stageCurrent(checked);
+    const inForce = this.#switch(whole, set, resolution, { deadline, filled: () => step("filled") });
+    if (deadline) this.#pending = { previous: current };
     this.#enforcer.coverAsBefore(before.length, carry);
-    this.#context.store.markCurrent(checked);
+    step("switched");
+    staged?.commit();
+    step("current");
+    this.#prune();
     return { inForce, applied: true };
+  }
+
+  /**
+   * Goes on with a policy that an earlier agent put into force until a deadline.
+   *
+   * @param previous What comes back then; undefined where no policy was in force.
+   */
+  resume(checked: CheckedPolicy, previous: CheckedPolicy | undefined, step?: ApplyOptions["step"]): InForce {
+    const { control } = this.#context.state;
+    const { confirmUntilNs } = control;
+    // Of the two slots one is needed to put the policy into. The other one decides meanwhile, as it is.
+    control.revert();
+    const { inForce } = this.apply(checked, { deadline: () => confirmUntilNs, ...(step ? { step } : {}) });
+    this.#pending = { previous };
+    return inForce;
+  }
+
+  /** Brings back what was in force before a policy of an earlier agent that waits for confirmation, or did. */
+  giveUp(): void {
+    this.#context.state.control.revert();
+  }
+
+  /** Lets the policy that waits for confirmation stay. */
+  confirm(step: (point: "confirmed" | "current") => void = () => {}): void {
+    const current = this.#current;
+    if (this.#pending === undefined || current === undefined) return;
+    const staged = this.#context.store.stageCurrent(current);
+    this.#enforcer.confirm();
+    step("confirmed");
+    this.#pending = undefined;
+    staged.commit();
+    step("current");
+  }
+
+  /**
+   * Brings the policy before the one that waits for confirmation back, as the kernel does at the deadline.
+   *
+   * @returns The policy in force afterwards; undefined where none was.
+   */
+  revert(): InForce | undefined {
+    const pending = this.#pending;
+    if (pending === undefined) return this.#current;
+    const { previous } = pending;
+    this.#pending = undefined;
+    const isFollowed = this.#enforcer.revert();
+    this.#current = isFollowed && previous && isInForce(previous) ? previous : undefined;
+    if (this.#current === undefined) {
+      // It was put into force by an earlier agent: the kernel has it, this one has yet to look at its paths.
+      const whole = this.#whole(previous ?? WITHOUT_POLICY);
+      const { set, resolution } = this.#resolve(whole);
+      this.#switch(whole, set, resolution);
+    }
+    return this.#current;
   }
 
   /**
    * Puts what is in force into force anew with what stands beside it now, with no policy too.
    *
    * @param commit Is called when the set is made and before it comes into force; if it throws, nothing has changed.
-   * @throws {Refusal} 3 or 4; nothing has changed then.
+   * @throws {Refusal} 1 while a policy waits for confirmation, 3 or 4; nothing has changed then.
    */
   besideChanged(commit: () => void = () => {}): InForce {
+    this.#refuseWhilePending();
     const whole = this.#whole(this.#current ?? WITHOUT_POLICY);
     const before = this.#current?.policy.rules ?? [];
     const carry = carryRules(before, whole.policy.rules);
@@ -212,12 +296,13 @@ export class PolicyEngine {
   withExtraRules(extra: ExtraRules = NO_RULES): InForce {
     const current = this.#current;
     if (current === undefined) throw new Refusal(1, "No policy is in force");
+    this.#refuseWhilePending();
     const { policy } = current;
     const extended = extendedBy(policy, extra);
     // Files that left their places since the policy was applied are not found by looking at its paths again.
     const covered = this.#enforcer.covered(policy.rules.length);
     const { set, resolution } = this.#resolve({ ...current, policy: extended }, { covered });
-    const inForce = this.#switch(current, set, resolution, extra);
+    const inForce = this.#switch(current, set, resolution, { extra });
     this.#enforcer.coverAsBefore(policy.rules.length);
     return inForce;
   }
@@ -227,21 +312,41 @@ export class PolicyEngine {
     return this.#context.state.identities.of(path)?.identity;
   }
 
+  /** Both sets are in use then: there is none to fill. */
+  #refuseWhilePending(): void {
+    if (this.#pending === undefined || this.#current === undefined) return;
+    const { name, serial } = this.#current.policy;
+    throw new Refusal(
+      1,
+      `${name}, serial ${serial}, waits for confirmation: first aegisbpf policy confirm, or aegisbpf policy rollback`,
+    );
+  }
+
+  #prune(): void {
+    const needed = [this.#current, this.#pending?.previous].flatMap((policy) => policy?.sha256 ?? []);
+    this.#context.store.prune(needed);
+  }
+
   #switch(
     checked: WholePolicy,
     set: PolicySet,
     resolution: ResolvedPolicy,
-    extra: ExtraRules = NO_RULES,
+    { extra = NO_RULES, deadline, filled }: SwitchOptions = {},
   ): InForce {
     const { own, policy } = checked;
     const isNothing = own === WITHOUT_POLICY.policy &&
       policy.rules.length + policy.allow.cgroups.length === 0;
-    const { generation, appliedNs, missingHooks } = this.#enforcer.install(set, {
-      serial: BigInt(checked.policy.serial),
-      sha256: checked.sha256,
-      name: isNothing ? "" : checked.policy.name,
-      enforce: wantsEnforce(checked.policy),
-    }, resolution);
+    const { generation, appliedNs, missingHooks } = this.#enforcer.install(
+      set,
+      {
+        serial: BigInt(checked.policy.serial),
+        sha256: checked.sha256,
+        name: isNothing ? "" : checked.policy.name,
+        enforce: wantsEnforce(checked.policy),
+      },
+      resolution,
+      { deadline, filled },
+    );
     const unseen = missingHooks.length === 0
       ? []
       : [`${this.#context.state.backend} does not see: ${missingHooks.join(", ")}`];
@@ -263,13 +368,16 @@ export class PolicyEngine {
    * @returns The targets at which something else stands now.
    */
   follow(rules?: ReadonlySet<string>): ResolvedTarget[] {
-    if (this.#enforcer.isWorn) return this.#renew();
+    // There is no set to make anew while both are in use; half of the room is left then.
+    if (this.#enforcer.isWorn && this.#pending === undefined) return this.#renew();
     try {
       const changed = this.#enforcer.follow(rules);
       if (rules === undefined) this.#looks++;
       return changed;
     } catch (error) {
       if (!(error instanceof SystemError && error.code === "E2BIG")) throw error;
+      // What nobody has confirmed cannot be kept true any more: the policy before it is.
+      this.revert();
       return this.#renew();
     }
   }
@@ -287,7 +395,7 @@ export class PolicyEngine {
     const covered = this.#enforcer.covered(rules);
     const keeps = covered.length <= MAX_KEPT;
     const { set, resolution } = this.#resolve({ ...current, policy }, keeps ? { covered } : {});
-    this.#switch(current, set, resolution, this.#extra);
+    this.#switch(current, set, resolution, { extra: this.#extra });
     if (keeps) this.#enforcer.coverAsBefore(rules);
     this.#looks++;
     return changedTargets(before, resolution.targets);
@@ -317,25 +425,16 @@ export class PolicyEngine {
       throw error;
     }
   }
+}
 
-  #checkSerial({ policy, sha256, file }: CheckedPolicy): void {
-    const inForce = this.#current
-      ? { serial: this.#current.policy.serial, sha256: this.#current.sha256 }
-      : undefined;
-    if (inForce === undefined) return;
-    if (policy.serial < inForce.serial) {
-      throw new Refusal(
-        5,
-        `${file} has serial ${policy.serial}, lower than ${inForce.serial}, which is in force`,
-      );
-    }
-    if (policy.serial === inForce.serial && sha256 !== inForce.sha256) {
-      throw new Refusal(
-        5,
-        `${file} has serial ${policy.serial} like the policy in force, but other content: raise the serial`,
-      );
-    }
-  }
+function isInForce(policy: CheckedPolicy): policy is InForce {
+  return "resolution" in policy;
+}
+
+interface SwitchOptions {
+  readonly extra?: ExtraRules;
+  readonly deadline?: (() => bigint) | undefined;
+  readonly filled?: (() => void) | undefined;
 }
 
 const NOTHING_BESIDE: Beside = { extend: (policy) => policy, includes: () => false };

@@ -39,26 +39,6 @@ Deno.test("apply() puts a policy into force, keeps it, and says so in the kernel
   strictEqual(engine.pathOf(host.identityOf(path)), path);
 });
 
-Deno.test("apply() refuses a lower serial, and other content under the same serial", () => {
-  using host = new TestInstallation();
-  const engine = host.engine();
-  const paths = [host.file("one")];
-  apply(engine, policyBytes({ serial: 5, paths }));
-  const before = stateOf(host);
-  for (
-    const bytes of [
-      policyBytes({ serial: 4, paths }),
-      policyBytes({ serial: 5, paths: [host.file("two")] }),
-    ]
-  ) {
-    const refusal = refusalOf(() => apply(engine, bytes));
-    strictEqual(refusal.exit, 5);
-    match(refusal.message, /serial/);
-  }
-  deepStrictEqual(stateOf(host), before);
-  strictEqual(engine.current?.policy.serial, 5);
-});
-
 Deno.test("apply() changes nothing when the policy is the one in force", () => {
   using host = new TestInstallation();
   const engine = host.engine();
@@ -69,7 +49,7 @@ Deno.test("apply() changes nothing when the policy is the one in force", () => {
   deepStrictEqual(stateOf(host), before);
 });
 
-Deno.test("apply() changes nothing when it only tries, and still refuses", () => {
+Deno.test("apply() changes nothing when it only tries", () => {
   using host = new TestInstallation();
   const engine = host.engine();
   apply(engine, policyBytes({ serial: 5, paths: [host.file("one")] }));
@@ -81,7 +61,6 @@ Deno.test("apply() changes nothing when it only tries, and still refuses", () =>
   deepStrictEqual([applied, inForce.policy.name, inForce.resolution.targets.length], [false, "next", 1]);
   deepStrictEqual(stateOf(host), before);
   strictEqual(engine.current?.policy.serial, 5);
-  strictEqual(refusalOf(() => apply(engine, policyBytes({ serial: 4, paths: ["/x"] }), dryRun)).exit, 5);
 });
 
 Deno.test("check() refuses a policy that is invalid, with every problem, and the old one stays in force", () => {

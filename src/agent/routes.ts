@@ -10,10 +10,12 @@ import type { ExplainQuestion } from "./explain.ts";
 import { HAND_ROUTES } from "./hand_routes.ts";
 import { PROVE_ROUTES } from "./prove_routes.ts";
 import { Refusal } from "./refusal.ts";
+import { confirmation, ROLLOUT_ROUTES } from "./rollout_routes.ts";
 import { readJson, type Routes } from "./route.ts";
 
 /** Every route. */
 export const ROUTES: Routes = {
+  ...ROLLOUT_ROUTES,
   "GET /v1/health": (agent) => Response.json(agent.health()),
   "GET /v1/policy": (agent) => Response.json(agent.policy()),
   "GET /v1/policy/source": (agent) =>
@@ -30,7 +32,7 @@ export const ROUTES: Routes = {
 };
 
 function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {
-  const { source, file, dry_run = false, force = false } = (value ?? {}) as Record<string, unknown>;
+  const { source, file, dry_run = false, force = false, ...rest } = (value ?? {}) as Record<string, unknown>;
   if (
     typeof source !== "string" || typeof file !== "string" || typeof dry_run !== "boolean" ||
     typeof force !== "boolean"
@@ -38,8 +40,9 @@ function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {
     throw new Refusal(2, "Expected {source: base64, file: text, dry_run?: boolean, force?: boolean}");
   }
   try {
-    return { source, file, dry_run, force, bytes: Uint8Array.fromBase64(source) };
-  } catch {
+    return { source, file, dry_run, force, ...confirmation(rest), bytes: Uint8Array.fromBase64(source) };
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
     throw new Refusal(2, "Expected source to be base64");
   }
 }

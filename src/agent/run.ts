@@ -14,8 +14,8 @@ import type { Mode } from "../policy/model.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem } from "../policy/problem.ts";
-import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
-import { Agent, type PolicySource } from "./agent.ts";
+import { PolicyFileError } from "../policy/read.ts";
+import { Agent } from "./agent.ts";
 import { readBackendNote, writeBackendNote } from "./backend_note.ts";
 import { readConfig } from "./config.ts";
 import { serveControl } from "./control_server.ts";
@@ -33,6 +33,8 @@ import type { MetricsServer } from "./metrics_server.ts";
 import { notifySystemd } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
+import type { PolicySource } from "./rollout.ts";
+import { planStart, readSource } from "./start_plan.ts";
 import { VERSION } from "./version.ts";
 
 /** Options of `run`; contract section 3. */
@@ -85,11 +87,11 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   raiseLimit();
   ensureBpffs(places.pins);
   Deno.mkdirSync(places.state, { recursive: true, mode: 0o700 });
-  const store = new PolicyStore(places.state);
+  const store = new PolicyStore(places.state, log);
   const pins = new Pins(places.pins);
-  const source = choosePolicy(options, places, store, pins);
+  const plan = planStart(options.policy, { locations: places, store, pins });
   const hand = new HandRules({ state: places.state, mode: options.mode, refused: handRefused(places) });
-  const enforce = (source !== undefined && asksToEnforce(source, options)) || hand.wantsEnforce;
+  const enforce = (plan.source !== undefined && asksToEnforce(plan.source, options)) || hand.wantsEnforce;
   const outlets = new EventOutlets([
     await openEventSink(options.events),
     options.record === 0 ? undefined : openRecorder(recordFolder(places.state), options.record),
@@ -113,8 +115,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     ...mode,
   });
   try {
-    if (source) agent.start(source);
-    else agent.hand.startWithoutPolicy();
+    agent.start(plan);
   } catch (error) {
     if (up.origin === "created") pins.remove();
     throw error;
@@ -124,39 +125,6 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   await outlets.close(FLUSH_MS);
   if (options.detachOnExit) pins.remove();
   return 0;
-}
-
-/** The policy to begin with: what was asked for, what the kernel has, the last good one, the configured one. */
-function choosePolicy(
-  options: RunOptions,
-  places: Locations,
-  store: PolicyStore,
-  pins: Pins,
-): PolicySource | undefined {
-  if (options.policy !== undefined) return readSource(options.policy);
-  const inKernel = pins.find().kind === "complete" ? liveSha256(pins) : undefined;
-  const kept = (inKernel === undefined ? undefined : store.read(inKernel)) ?? store.readCurrent();
-  if (kept) return kept;
-  try {
-    return readSource(places.policy);
-  } catch (error) {
-    if (error instanceof PolicyFileError && error.code === "missing") return undefined;
-    throw error;
-  }
-}
-
-function readSource(path: string): PolicySource {
-  return { bytes: readPolicyFile(path).bytes, file: path };
-}
-
-function liveSha256(pins: Pins): string | undefined {
-  try {
-    using state = pins.open();
-    return state.control.setInfo(state.control.liveIndex()).sha256;
-  } catch {
-    // What is wrong with the pins is found, and said, when they are brought up.
-    return undefined;
-  }
 }
 
 function asksToEnforce({ bytes, file }: PolicySource, { mode }: RunOptions): boolean {

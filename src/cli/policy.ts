@@ -6,9 +6,12 @@
 import type { Context } from "./context.ts";
 import type { Parent } from "./definition.ts";
 import { addPolicyApply } from "./policy_apply.ts";
+import { addPolicyConfirm } from "./policy_confirm.ts";
 import { addPolicyDiff } from "./policy_diff.ts";
 import { addPolicyExport } from "./policy_export.ts";
+import { addPolicyHistory } from "./policy_history.ts";
 import { addPolicyImport } from "./policy_import.ts";
+import { addPolicyRollback } from "./policy_rollback.ts";
 import { addPolicySchema } from "./policy_schema.ts";
 import { addPolicySign } from "./policy_sign.ts";
 import { addPolicySimulate } from "./policy_simulate.ts";
@@ -27,6 +30,9 @@ export function addPolicy(parent: Parent, context: Context): void {
 const MEMBERS: readonly ((parent: Parent, context: Context) => void)[] = [
   addPolicyValidate,
   addPolicyApply,
+  addPolicyConfirm,
+  addPolicyRollback,
+  addPolicyHistory,
   addPolicyShow,
   addPolicyExport,
   addPolicyDiff,

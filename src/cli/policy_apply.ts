@@ -6,8 +6,10 @@
 import { Buffer } from "node:buffer";
 import { resolve } from "node:path";
 import type { ApplyRequest, ApplyResult, PolicySummary } from "../agent/api.ts";
+import { CONFIRM_WITHIN } from "../agent/confirm_within.ts";
 import { AgentClient, RefusedError } from "./client.ts";
 import type { Context } from "./context.ts";
+import { durationText, durationWithin } from "./duration.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { counted, jsonText, printable } from "./output.ts";
 import { policyFile, printProblems } from "./policy_file.ts";
@@ -23,6 +25,11 @@ export function addPolicyApply(parent: Parent, context: Context): void {
     )
     .argument("<FILE>", "policy in YAML or JSON")
     .option("--dry-run", "check and resolve it all, change nothing")
+    .option(
+      "--confirm-within <TIME>",
+      "bring the policy before it back after TIME (60s, 5m) unless policy confirm comes; also if the agent is dead",
+      durationWithin({ least: CONFIRM_WITHIN.min, most: CONFIRM_WITHIN.max }),
+    )
     .option("--force", "apply it although it would lock the host out")
     .option(...JSON_OPTION)
     .action(async (path, options) => {
@@ -31,19 +38,26 @@ export function addPolicyApply(parent: Parent, context: Context): void {
   withExamples(command, [
     ["aegisbpf policy apply --dry-run web.yaml", "what would happen"],
     ["aegisbpf policy apply web.yaml", "let it happen"],
+    [
+      "aegisbpf policy apply --confirm-within 60s web.yaml",
+      "let it happen for a minute, unless I confirm it",
+    ],
   ]);
 }
 
 interface ApplyOptions {
   readonly dryRun?: true | undefined;
+  /** Seconds. */
+  readonly confirmWithin?: number | undefined;
   readonly force?: true | undefined;
   readonly json?: true | undefined;
 }
 
 /** 100,000 rules are resolved, filled in and checked in this time on a slow host, milliseconds. */
-const APPLY_MS = 120_000;
+export const APPLY_MS = 120_000;
 
-async function apply(path: string, { dryRun, force, json }: ApplyOptions, context: Context): Promise<void> {
+async function apply(path: string, options: ApplyOptions, context: Context): Promise<void> {
+  const { dryRun, force, json, confirmWithin } = options;
   const { output } = context;
   // What was read is what is sent: the agent does not open the file again.
   const source = Buffer.from(policyFile(path).bytes).toString("base64");
@@ -52,6 +66,7 @@ async function apply(path: string, { dryRun, force, json }: ApplyOptions, contex
     file: resolve(path),
     ...(dryRun ? { dry_run: true } : {}),
     ...(force ? { force: true } : {}),
+    ...(confirmWithin === undefined ? {} : { confirm_within_s: confirmWithin }),
   };
   using client = new AgentClient(context.locations().socket);
   try {
@@ -66,12 +81,17 @@ async function apply(path: string, { dryRun, force, json }: ApplyOptions, contex
   }
 }
 
-function outcome({ applied, policy }: ApplyResult, dryRun: boolean): string {
-  if (dryRun) return `would apply ${described(policy)}; nothing was changed`;
-  return applied ? `applied ${described(policy)}` : `unchanged, in force already: ${described(policy)}`;
+function outcome({ applied, policy, confirm_within_s }: ApplyResult, dryRun: boolean): string {
+  const described = describedPolicy(policy);
+  if (dryRun) return `would apply ${described}; nothing was changed`;
+  const until = confirm_within_s === undefined
+    ? ""
+    : `; it is taken back in ${durationText(confirm_within_s)} unless you run aegisbpf policy confirm`;
+  return (applied ? `applied ${described}` : `unchanged, in force already: ${described}`) + until;
 }
 
-function described({ name, serial, rules, waiting }: PolicySummary): string {
+/** A policy in a few words. */
+export function describedPolicy({ name, serial, rules, waiting }: PolicySummary): string {
   const paths = waiting === 0 ? "" : `, ${counted(waiting, "path")} waiting`;
   return `${printable(name)} (serial ${serial}): ${counted(rules, "rule")}${paths}`;
 }
