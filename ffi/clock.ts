@@ -10,6 +10,11 @@ export function bootTimeNs(): bigint {
   return readClock(CLOCK_BOOTTIME);
 }
 
+/** `CLOCK_MONOTONIC`: nanoseconds since boot without suspended time, which systemd's messages go by. */
+export function monotonicTimeNs(): bigint {
+  return readClock(CLOCK_MONOTONIC);
+}
+
 /** What to add to {@linkcode bootTimeNs} to get Unix time in nanoseconds, as the wall clock stands now. */
 export function bootTimeOffsetNs(): bigint {
   return readClock(CLOCK_REALTIME) - readClock(CLOCK_BOOTTIME);
@@ -26,6 +31,7 @@ export function isClockSynchronized(): boolean | undefined {
 const TIMEX_SIZE = 208;
 const TIME_ERROR = 5;
 const CLOCK_REALTIME = 0;
+const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 
 const timespec = new BigInt64Array(2);

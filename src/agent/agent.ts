@@ -59,6 +59,8 @@ export interface AgentParts {
   readonly outlets: EventOutlets;
   /** Takes each line for the log. */
   readonly log: (line: string) => void;
+  /** Called about every second, from the loop that takes the records. */
+  readonly alive?: ((agent: Agent) => void) | undefined;
   /** Counts policies that are applied. */
   readonly applies?: Pick<ApplyMetrics, "observe"> | undefined;
 }
@@ -364,6 +366,7 @@ export class Agent {
 
   #beat(): void {
     this.#parts.up.state.control.heartbeatNs = bootTimeNs();
+    this.#parts.alive?.(this);
   }
 
   #drain(): void {

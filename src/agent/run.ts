@@ -25,12 +25,13 @@ import { openEventSink, openRecorder } from "./event_sink.ts";
 import { fileRefusal } from "./file_refusal.ts";
 import { runFollower } from "./follower.ts";
 import { HandRules } from "./hand_rules.ts";
+import { postureOf } from "./health.ts";
 import { InstanceLock } from "./instance_lock.ts";
 import { LineWriter } from "./line_writer.ts";
 import { type Locations, locations } from "./locations.ts";
 import type { MetricsAddress } from "./metrics_address.ts";
 import type { MetricsServer } from "./metrics_server.ts";
-import { notifySystemd } from "./notify.ts";
+import { ServiceManager } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
 import type { PolicySource } from "./rollout.ts";
@@ -102,6 +103,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   using _state = up.state;
   const mode = options.mode === undefined ? {} : { mode: options.mode };
   const applies = metrics?.applies;
+  const manager = new ServiceManager();
   const agent = new Agent({
     up,
     pins,
@@ -112,16 +114,21 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     outlets,
     log,
     applies,
+    alive: (agent) => manager.alive(statusOf(agent)),
     ...mode,
   });
   try {
     agent.start(plan);
   } catch (error) {
-    if (up.origin === "created") pins.remove();
+    if (up.origin === "created") pins.removeOwn();
     throw error;
   }
+  if (up.beside) {
+    pins.removeOthers();
+    log(`took over from another version, whose pins were in ${up.beside.join(", ")}; its counts are gone`);
+  }
   announce(agent, up, log);
-  await serveUntilSignal(agent, { places, options, metrics, log });
+  await serveUntilSignal(agent, { places, options, metrics, manager, log });
   await outlets.close(FLUSH_MS);
   if (options.detachOnExit) pins.remove();
   return 0;
@@ -153,35 +160,43 @@ async function bringUpFor(
   } catch (error) {
     if (!(error instanceof NoBackendError)) throw error;
     for (const { backend, reason } of error.rejected) log(`backend ${backend} does not work here: ${reason}`);
+    const left = pins.find().kind === "none" ? "nothing is attached" : "what was in force stays";
     throw new Refusal(
       3,
       enforce
-        ? "refused to start: the policy asks to enforce and this host cannot; nothing is attached " +
+        ? `refused to start: the policy asks to enforce and this host cannot; ${left} ` +
           "(--fallback audit would report without refusing)"
-        : "refused to start: no backend works on this host; nothing is attached",
+        : `refused to start: no backend works on this host; ${left}`,
     );
   }
 }
 
 function announce(agent: Agent, { state, origin, rejected }: BroughtUp, log: (line: string) => void): void {
-  const { posture, policy } = agent.health();
-  const what = policy ? `${policy.rules} rules of ${policy.name} (serial ${policy.serial})` : "no policy yet";
   for (const { backend, reason } of rejected) log(`backend ${backend} is not in use: ${reason}`);
-  if (posture === "degraded") {
+  if (postureOf(state, agent.engine) === "degraded") {
     log(
       `DEGRADED: the policy asks to enforce, but on this host ${state.backend} can only report: nothing is refused`,
     );
   }
-  log(`${posture}: ${what}, by ${state.backend}, ${origin}, pid ${Deno.pid}`);
-  notifySystemd(`READY=1\nSTATUS=${posture}: ${what}, by ${state.backend}`);
+  log(`${statusOf(agent)}, ${origin}, pid ${Deno.pid}`);
+}
+
+/** What holds, in one line for `systemctl status`. */
+function statusOf({ engine, state }: Agent): string {
+  const { policy } = engine.current ?? {};
+  const what = policy
+    ? `${policy.rules.length} rules of ${policy.name} (serial ${policy.serial})`
+    : "no policy yet";
+  return `${postureOf(state, engine)}: ${what}, by ${state.backend}`;
 }
 
 async function serveUntilSignal(
   agent: Agent,
-  { places, options, metrics, log }: {
+  { places, options, metrics, manager, log }: {
     readonly places: Locations;
     readonly options: RunOptions;
     readonly metrics: MetricsServer | undefined;
+    readonly manager: ServiceManager;
     readonly log: (line: string) => void;
   },
 ): Promise<void> {
@@ -190,10 +205,11 @@ async function serveUntilSignal(
   const scraped = metrics?.serve(agent, abort.signal);
   if (metrics) log(`metrics at ${metrics.url}`);
   const stop = () => {
-    notifySystemd("STOPPING=1");
+    manager.stopping();
     agent.stop();
   };
   const reload = async () => {
+    manager.reloading();
     try {
       const reread = () => agent.reload(readSource(options.policy ?? places.policy));
       const { applied } = await agent.writer.run(reread);
@@ -203,6 +219,8 @@ async function serveUntilSignal(
       if (refusal === undefined) throw error;
       for (const problem of refusal.problems) log(formatProblem(problem));
       log(`reload refused, the policy in force stays: ${refusal.message}`);
+    } finally {
+      manager.ready(statusOf(agent));
     }
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
@@ -212,6 +230,8 @@ async function serveUntilSignal(
     poll: agent.mustPoll,
     signal: abort.signal,
   });
+  // Whoever waited for this may ask the control socket now.
+  manager.ready(statusOf(agent));
   try {
     await agent.run();
   } finally {

@@ -5,12 +5,11 @@
  * @module
  */
 import { BpfLoadError } from "../../ffi/load_error.ts";
-import { SystemError } from "../../ffi/libc.ts";
+import { SystemError, unlink } from "../../ffi/libc.ts";
 import { loadAsset } from "./assets.ts";
 import { type Backend, BACKENDS, canEnforce, hookOfProgram } from "./backend.ts";
-import { installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
-import { AEGIS } from "./layout.ts";
-import type { Pins } from "./pins.ts";
+import { ensureCanary, installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
+import type { OtherPins, Pins } from "./pins.ts";
 import { type KernelState, loadAndAttach, type LoadOptions } from "./state.ts";
 
 /** Why a backend was not taken. */
@@ -28,6 +27,11 @@ export interface BroughtUp {
   readonly rejected: readonly Rejection[];
   /** What was found and mended, for the log. */
   readonly notes: readonly string[];
+  /**
+   * Folders of another schema's pins, which go on deciding beside this one's. Once the policy is in force here, what they
+   * hold is to be taken out: {@linkcode Pins.removeOthers}.
+   */
+  readonly beside?: readonly string[];
 }
 
 /** No backend works on this host, or none of those that were allowed. */
@@ -41,7 +45,7 @@ export class NoBackendError extends Error {
   }
 }
 
-/** The pins are of another schema, and this version cannot go on with them. */
+/** The pins are of another schema, and this version cannot take over from them. */
 export class SchemaError extends Error {
   override readonly name = "SchemaError";
 }
@@ -59,39 +63,48 @@ export interface BringUpOptions {
  * Brings the kernel side up and pins it. What was in force before stays in force until the new is.
  *
  * @throws {NoBackendError} if none of the candidates works; nothing is left attached that was not before.
- * @throws {SchemaError} if the pins are of another schema.
+ * @throws {SchemaError} if pins of another schema refuse, and this version could only report.
  */
 export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
   const { pins, canary, candidates = BACKENDS } = options;
   const object = new Uint8Array(await crypto.subtle.digest("SHA-256", loadAsset("aegis.bpf.o"))).toHex();
   const found = pins.find();
   const notes: string[] = [];
-  if (found.kind === "other-schema") {
-    throw new SchemaError(
-      `Pins of another version are in place (${
-        found.folders.join(", ")
-      }), this one needs schema ${AEGIS.SCHEMA}: ` +
-        `take them out with "aegisbpf detach --yes" and start again`,
-    );
-  }
+  const others = pins.others();
+  const beside = others.length === 0 ? {} : { beside: others.map(({ folder }) => folder) };
   if (found.kind === "half-made") {
     notes.push(`removed half-made pins in ${found.folder} (${found.reason})`);
-    pins.remove();
+    pins.removeOwn();
   } else if (found.kind === "complete") {
-    const adopted = found.meta.object === object && candidates.includes(found.meta.backend)
-      ? adopt(pins, canary, notes)
-      : undefined;
+    // Beside programs of another version a look at the canary would not tell whose they are.
+    const fits = found.meta.object === object && candidates.includes(found.meta.backend) &&
+      others.length === 0;
+    const adopted = fits ? adopt(pins, canary, notes) : undefined;
     if (adopted) return { state: adopted, origin: "adopted", rejected: [], notes };
-    return { ...replace(pins, { canary, candidates, object }), notes };
+    return { ...replace(pins, { canary, candidates, object }), notes, ...beside };
   }
   const { state, rejected } = choose(candidates, canary);
   try {
+    checkMigration(others, state.backend);
     pins.create(state, object);
   } catch (error) {
     state[Symbol.dispose]();
     throw error;
   }
-  return { state, origin: "created", rejected, notes };
+  return { state, origin: "created", rejected, notes, ...beside };
+}
+
+/** What refuses is not given up for what only reports. */
+function checkMigration(others: readonly OtherPins[], backend: Backend): void {
+  const refusing = others.filter((other) => other.backend !== undefined && canEnforce(other.backend));
+  if (refusing.length === 0 || canEnforce(backend)) return;
+  throw new SchemaError(
+    `Pins of another version refuse by ${refusing[0]?.backend} (${
+      refusing.map(({ folder }) => folder).join(", ")
+    }), ` +
+      `this version could only report by ${backend}: they stay in force; to give them up, take them out with ` +
+      '"aegisbpf detach --yes" and start again',
+  );
 }
 
 function adopt(pins: Pins, canary: string, notes: string[]): KernelState | undefined {
@@ -124,18 +137,43 @@ function replace(
   }
 }
 
+/**
+ * The first backend that works. That is seen at a file of its own: what an earlier agent left attached refuses the canary
+ * too, whether the new programs run or not.
+ */
 function choose(
   candidates: readonly Backend[],
   canary: string,
   load: LoadOptions = {},
 ): { state: KernelState; rejected: readonly Rejection[] } {
+  const probe = `${canary}-probe`;
   const rejected: Rejection[] = [];
-  for (const backend of candidates) {
-    const outcome = attempt(backend, canary, load);
-    if (typeof outcome !== "string") return { state: outcome, rejected };
-    rejected.push({ backend, reason: outcome });
+  try {
+    for (const backend of candidates) {
+      const outcome = attempt(
+        backend,
+        probe,
+        (proved) => load.reuse ? again(proved, load) : keep(proved, canary),
+      );
+      if (typeof outcome !== "string") return { state: outcome, rejected };
+      rejected.push({ backend, reason: outcome });
+    }
+  } finally {
+    removeFile(probe);
   }
   throw new NoBackendError(rejected);
+}
+
+/** The same backend over the maps that are to be gone on with. */
+function again(proved: KernelState, load: LoadOptions): KernelState {
+  const { backend } = proved;
+  proved[Symbol.dispose]();
+  return loadAndAttach(backend, load);
+}
+
+function keep(proved: KernelState, canary: string): KernelState {
+  installCanaryOnly(proved, canary);
+  return proved;
 }
 
 /** What became of each backend that was attached for a moment; `reason`: why it does not work. */
@@ -144,34 +182,43 @@ export function tryBackends(
   candidates: readonly Backend[] = BACKENDS,
 ): { readonly backend: Backend; readonly reason?: string }[] {
   return candidates.map((backend) => {
-    const outcome = attempt(backend, canary, {});
+    const outcome = attempt(backend, canary, (proved) => proved);
     if (typeof outcome === "string") return { backend, reason: outcome };
     outcome[Symbol.dispose]();
     return { backend };
   });
 }
 
-/** The working backend, or why it does not work. */
-function attempt(backend: Backend, canary: string, load: LoadOptions): KernelState | string {
-  let state: KernelState;
+/** What is made of the working backend, or why it does not work. `probe` is made, and then is there. */
+function attempt(
+  backend: Backend,
+  probe: string,
+  use: (proved: KernelState) => KernelState,
+): KernelState | string {
+  let state: KernelState | undefined;
   try {
-    state = loadAndAttach(backend, load);
-  } catch (error) {
-    if (error instanceof BpfLoadError || error instanceof SystemError) return reasonOf(error);
-    throw error;
-  }
-  try {
-    if (!load.reuse) installCanaryOnly(state, canary);
-    const result = probeCanary(state, canary);
-    if (provesBackend(state, result)) return state;
+    state = loadAndAttach(backend);
+    ensureCanary(probe);
+    installCanaryOnly(state, probe);
+    const result = probeCanary(state, probe);
+    if (provesBackend(state, result)) return use(state);
     state[Symbol.dispose]();
     if (result.state === "unknown") return `its canary could not be tried: ${result.reason}`;
     return canEnforce(backend)
       ? "attached, but the kernel does not run it: a canary file that it denies was opened"
       : "attached, but it did not see a canary file being opened";
   } catch (error) {
-    state[Symbol.dispose]();
+    state?.[Symbol.dispose]();
+    if (error instanceof BpfLoadError || error instanceof SystemError) return reasonOf(error);
     throw error;
+  }
+}
+
+function removeFile(path: string): void {
+  try {
+    unlink(path);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === "ENOENT")) throw error;
   }
 }
 

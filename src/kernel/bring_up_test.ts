@@ -1,10 +1,14 @@
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { unlink } from "../../ffi/libc.ts";
-import type { Backend } from "./backend.ts";
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { SystemError, unlink } from "../../ffi/libc.ts";
+import { BpfLink } from "../../ffi/link.ts";
+import { BpfMap } from "../../ffi/map.ts";
+import { type Backend, backendNumber } from "./backend.ts";
 import { bringUp, type BroughtUp, NoBackendError, SchemaError } from "./bring_up.ts";
-import { probeCanary } from "./canary.ts";
+import { installCanaryOnly, probeCanary } from "./canary.ts";
 import { AEGIS } from "./layout.ts";
+import { Pins } from "./pins.ts";
 import { RuleNumbers } from "./rule_numbers.ts";
+import { loadAndAttach } from "./state.ts";
 import { TestPlaces } from "./test_support.ts";
 
 const TRACEPOINT: readonly Backend[] = ["tracepoint"];
@@ -23,6 +27,15 @@ async function canRefuse(): Promise<boolean> {
   } catch (error) {
     if (error instanceof NoBackendError) return false;
     throw error;
+  }
+}
+
+/** The kernel lets go of links a little later. */
+async function until(holds: () => boolean): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error("Waited too long");
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
@@ -89,14 +102,72 @@ Deno.test("bringUp() mends pins that are half made", async () => {
   }
 });
 
-Deno.test("bringUp() leaves pins of another schema alone", async () => {
+/** Pins as a version of the agent with another schema left them; their link goes on without an agent. */
+function otherVersion(places: TestPlaces, schema = AEGIS.SCHEMA - 1): { pins: Pins; link: number } {
+  using state = loadAndAttach("tracepoint");
+  installCanaryOnly(state, places.canary);
+  const pins = new Pins(places.pins.root, schema);
+  pins.create(state, "11".repeat(32));
+  return { pins, link: state.links.get("tp_sys_exit")?.info().id ?? 0 };
+}
+
+/** Whether a link is still attached. */
+function exists(link: number): boolean {
+  try {
+    BpfLink.fromId(link)[Symbol.dispose]();
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
+  }
+}
+
+Deno.test("bringUp() attaches beside the pins of another schema, which stay until they are taken out", async () => {
+  for (const schema of [AEGIS.SCHEMA - 1, AEGIS.SCHEMA + 1]) {
+    using places = new TestPlaces();
+    const old = otherVersion(places, schema);
+    const { state, origin, beside } = await up(places);
+    using _state = state;
+    deepStrictEqual([origin, beside], ["created", [old.pins.folder]]);
+    ok(exists(old.link) && state.links.get("tp_sys_exit")?.info().id !== old.link);
+    deepStrictEqual(probeCanary(state, places.canary), { state: "opened", seen: true });
+    places.pins.removeOthers();
+    await until(() => !exists(old.link));
+    strictEqual(places.pins.find().kind, "complete");
+    deepStrictEqual(places.pins.others(), []);
+  }
+});
+
+Deno.test("bringUp() goes on where an agent died between the pins of two schemas", async () => {
   using places = new TestPlaces();
-  Deno.mkdirSync(`${places.pins.root}/schema-${AEGIS.SCHEMA + 1}`, { recursive: true });
+  const old = otherVersion(places);
+  const first = await up(places);
+  first.state[Symbol.dispose]();
+  // With both, what works is attached anew, over the maps that are there.
+  const second = await up(places);
+  second.state[Symbol.dispose]();
+  deepStrictEqual([second.origin, second.beside], ["replaced", [old.pins.folder]]);
+  // With half of its own, only that is removed.
+  unlink(`${places.pins.folder}/meta`);
+  const third = await up(places);
+  using _state = third.state;
+  deepStrictEqual([third.origin, third.beside], ["created", [old.pins.folder]]);
+  ok(exists(old.link));
+});
+
+Deno.test("bringUp() does not give up what refuses for what only reports, and says how to", async () => {
+  using places = new TestPlaces();
+  const { pins, link } = otherVersion(places);
+  using meta = BpfMap.fromPin(`${pins.folder}/meta`);
+  const value = meta.lookup(new Uint8Array(4)) ?? new Uint8Array(40);
+  value[4] = backendNumber("lsm");
+  meta.update(new Uint8Array(4), value);
   await rejects(up(places), (error: unknown) => {
     ok(error instanceof SchemaError);
-    ok(error.message.includes(`schema-${AEGIS.SCHEMA + 1}`) && error.message.includes("detach"));
+    match(error.message, /refuse by lsm .*schema-0.*could only report by tracepoint.*aegisbpf detach --yes/);
     return true;
   });
+  ok(exists(link));
   strictEqual(places.pins.find().kind, "other-schema");
 });
 

@@ -3,7 +3,8 @@
  *
  *     <bpffs>/aegisbpf/schema-<N>/{map,link,prog}-<name>, meta
  *
- * `meta` is pinned last: a folder without it is half made. bpffs allows no dot in a name.
+ * `meta` is pinned last: a folder without it is half made. Its layout is the same in every schema. bpffs allows no dot in
+ * a name.
  *
  * @module
  */
@@ -33,25 +34,39 @@ export type PinsFound =
   | { readonly kind: "other-schema"; readonly folders: readonly string[] }
   | { readonly kind: "complete"; readonly folder: string; readonly meta: PinMeta };
 
+/** Pins of another schema. */
+export interface OtherPins {
+  readonly folder: string;
+  /** Undefined where its `meta` is missing or cannot be read. */
+  readonly backend: Backend | undefined;
+}
+
 /** The pins of one host. */
 export class Pins {
   /** The folder of this schema. */
   readonly folder: string;
+  readonly #name: string;
 
-  /** @param root `/sys/fs/bpf/aegisbpf`, or `aegisbpf` in another bpffs. */
-  constructor(readonly root: string) {
-    this.folder = `${root}/schema-${AEGIS.SCHEMA}`;
+  /**
+   * @param root `/sys/fs/bpf/aegisbpf`, or `aegisbpf` in another bpffs.
+   * @param schema By default that of this version.
+   */
+  constructor(readonly root: string, readonly schema: number = AEGIS.SCHEMA) {
+    this.#name = `schema-${schema}`;
+    this.folder = `${root}/${this.#name}`;
   }
 
   /** Looks at what is pinned, without changing it. */
   find(): PinsFound {
     const folders = listFolder(this.root);
     if (folders === undefined || folders.length === 0) return { kind: "none" };
-    if (!folders.includes(`schema-${AEGIS.SCHEMA}`)) {
+    if (!folders.includes(this.#name)) {
       return { kind: "other-schema", folders: folders.map((name) => `${this.root}/${name}`) };
     }
-    const meta = this.#readMeta();
-    if (meta === undefined) return { kind: "half-made", folder: this.folder, reason: "no meta" };
+    const meta = readMeta(this.folder);
+    if (meta?.schema !== this.schema) {
+      return { kind: "half-made", folder: this.folder, reason: "no meta" };
+    }
     const present = new Set(listFolder(this.folder));
     const expected = [...MAP_NAMES.map(mapPin), ...programsOf(meta.backend).map(linkPin), TELLER_PIN];
     const missing = expected.find((name) => !present.has(name));
@@ -75,7 +90,7 @@ export class Pins {
     for (const name of MAP_NAMES) pin(mapPin(name), (path) => state.maps[name].pin(path));
     pin(TELLER_PIN, (path) => state.teller.pin(path));
     for (const [name, link] of state.links) pin(linkPin(name), (path) => link.pin(path));
-    pin("meta", (path) => pinMeta(path, { schema: AEGIS.SCHEMA, backend: state.backend, object }));
+    pin("meta", (path) => pinMeta(path, { schema: this.schema, backend: state.backend, object }));
     undo.move();
   }
 
@@ -85,7 +100,7 @@ export class Pins {
    * @throws {SystemError} if a pin is missing or is something else.
    */
   open(): KernelState {
-    const meta = this.#readMeta();
+    const meta = readMeta(this.folder);
     if (meta === undefined) throw new SystemError(2, "bpf_obj_get", `${this.folder}/meta`);
     using opened = new DisposableStack();
     const maps = Object.fromEntries(
@@ -145,42 +160,35 @@ export class Pins {
     };
     for (const [name, link] of state.links) swap(linkPin(name), (path) => link.pin(path));
     swap(TELLER_PIN, (path) => state.teller.pin(path));
-    swap("meta", (path) => pinMeta(path, { schema: AEGIS.SCHEMA, backend: state.backend, object }));
+    swap("meta", (path) => pinMeta(path, { schema: this.schema, backend: state.backend, object }));
     for (const name of listFolder(this.folder) ?? []) {
       if (name.startsWith(LINK_PREFIX) && !keep.has(name)) removePin(`${this.folder}/${name}`);
     }
   }
 
-  /** Removes all pins, of any schema: what nothing else holds leaves the kernel. */
-  remove(): void {
-    for (const folder of listFolder(this.root) ?? []) {
-      // Without meta first: whoever finds the rest knows that it is half made.
-      removePin(`${this.root}/${folder}/meta`);
-      for (const name of listFolder(`${this.root}/${folder}`) ?? []) {
-        removePin(`${this.root}/${folder}/${name}`);
-      }
-      Deno.removeSync(`${this.root}/${folder}`);
-    }
-    try {
-      Deno.removeSync(this.root);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+  /** What is pinned of other schemas. */
+  others(): OtherPins[] {
+    return (listFolder(this.root) ?? []).filter((name) => name !== this.#name).map((name) => {
+      const folder = `${this.root}/${name}`;
+      return { folder, backend: readMeta(folder)?.backend };
+    });
   }
 
-  #readMeta(): PinMeta | undefined {
-    try {
-      using map = BpfMap.fromPin(`${this.folder}/meta`);
-      const value = map.lookup(ZERO_KEY);
-      if (value === undefined || map.valueSize !== META_SIZE) return undefined;
-      const view = viewOf(value);
-      const backend = backendOfNumber(view.getUint32(4, true));
-      if (backend === undefined || view.getUint32(0, true) !== AEGIS.SCHEMA) return undefined;
-      return { schema: AEGIS.SCHEMA, backend, object: value.subarray(8, 40).toHex() };
-    } catch (error) {
-      if (error instanceof SystemError) return undefined;
-      throw error;
-    }
+  /** Removes all pins, of any schema: what nothing else holds leaves the kernel. */
+  remove(): void {
+    this.removeOthers();
+    this.removeOwn();
+  }
+
+  /** Removes the pins of other schemas. */
+  removeOthers(): void {
+    for (const { folder } of this.others()) removeFolder(folder);
+  }
+
+  /** Removes the pins of this schema, and leaves those of others in force. */
+  removeOwn(): void {
+    removeFolder(this.folder);
+    if (listFolder(this.root)?.length === 0) Deno.removeSync(this.root);
   }
 }
 
@@ -213,6 +221,30 @@ function pinMeta(path: string, { schema, backend, object }: PinMeta): void {
   value.set(Uint8Array.fromHex(object), 8);
   map.update(ZERO_KEY, value);
   map.pin(path);
+}
+
+function readMeta(folder: string): PinMeta | undefined {
+  try {
+    using map = BpfMap.fromPin(`${folder}/meta`);
+    const value = map.lookup(ZERO_KEY);
+    if (value === undefined || map.valueSize !== META_SIZE) return undefined;
+    const view = viewOf(value);
+    const backend = backendOfNumber(view.getUint32(4, true));
+    if (backend === undefined) return undefined;
+    return { schema: view.getUint32(0, true), backend, object: value.subarray(8, 40).toHex() };
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
+/** Without meta first: whoever finds the rest knows that it is half made. */
+function removeFolder(folder: string): void {
+  const names = listFolder(folder);
+  if (names === undefined) return;
+  removePin(`${folder}/meta`);
+  for (const name of names) removePin(`${folder}/${name}`);
+  Deno.removeSync(folder);
 }
 
 function listFolder(path: string): string[] | undefined {
