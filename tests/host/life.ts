@@ -8,6 +8,7 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { parseArgs } from "node:util";
+import { DatagramReceiver } from "../../ffi/test_receiver.ts";
 import { TemporaryBpffs } from "../../ffi/test_support.ts";
 import type { Report } from "../vm/guest/runner.ts";
 
@@ -62,6 +63,11 @@ class Host implements AsyncDisposable {
   /** Whether anything is pinned. */
   get pinned(): boolean {
     return [...Deno.readDirSync(this.bpffs.path)].some(({ name }) => name === "aegisbpf");
+  }
+
+  /** Names of the folders that pins are in. */
+  get schemas(): string[] {
+    return [...Deno.readDirSync(`${this.bpffs.path}/aegisbpf`)].map(({ name }) => name);
   }
 
   /** Starts an agent and waits until it says what it does. */
@@ -245,6 +251,66 @@ const CASES: Readonly<Record<string, (host: Host) => Promise<void>>> = {
     host.write(3);
     host.signal("SIGHUP");
     await host.until(() => host.log.includes("serial 3"), "serial 3");
+  },
+
+  "an agent takes over from the pins of another schema, and nothing of them stays": async (host) => {
+    await host.start("--events", "off");
+    await host.end("SIGKILL");
+    const [own = ""] = host.schemas;
+    Deno.renameSync(`${host.bpffs.path}/aegisbpf/${own}`, `${host.bpffs.path}/aegisbpf/schema-0`);
+    const health = JSON.parse((await host.ask("health", "--json")).out);
+    deepStrictEqual([health.ok, health.agent], [false, null]);
+    await host.start("--events", "off");
+    match(host.log, /created, pid/);
+    await host.until(() => /took over from another version, .*schema-0/.test(host.log), "the old pins to go");
+    deepStrictEqual(host.schemas, [own]);
+    strictEqual((await host.ask("health")).code, 0);
+  },
+
+  "the service manager is told of readiness, of each heartbeat and of a reload": async (host) => {
+    const path = `${host.folder}/notify`;
+    using receiver = new DatagramReceiver(path);
+    host.environment.NOTIFY_SOCKET = path;
+    host.environment.WATCHDOG_USEC = "30000000";
+    const told = async (line: RegExp) => {
+      let messages = "";
+      await host.until(() => {
+        const message = text.decode(receiver.receive());
+        messages += `${message}\n`;
+        return line.test(message);
+      }, `${line}`);
+      return messages;
+    };
+    await host.start("--events", "off");
+    await told(/^READY=1\nSTATUS=audit: 1 rules of life \(serial 1\), by tracepoint$/);
+    await told(/^WATCHDOG=1$/);
+    host.write(2);
+    host.signal("SIGHUP");
+    match(await told(/^READY=1\nSTATUS=.*serial 2/), /RELOADING=1\nMONOTONIC_USEC=\d+\n/);
+    host.signal("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    while (receiver.receive().length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    strictEqual(receiver.receive().length, 0, "no heartbeat of an agent that hangs");
+    host.signal("SIGCONT");
+    await told(/^WATCHDOG=1/);
+    strictEqual(await host.end(), 0);
+    await told(/^STOPPING=1$/);
+  },
+
+  "metrics are served where they are asked for, and a taken address is refused by name": async (host) => {
+    await host.start("--events", "off", "--metrics", "127.0.0.1:0");
+    const [url = ""] = /http:\S+/.exec(host.log) ?? [];
+    await Deno.readTextFile(host.secret);
+    const metrics = await (await fetch(url)).text();
+    match(metrics, /^aegisbpf_decisions_total\{rule="watched",op="read",action="audit"\} 1$/m);
+    await host.end();
+    const taken = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const address = `127.0.0.1:${taken.addr.port}`;
+    const { code, err } = await host.refused("--backend", "tracepoint", "--metrics", address);
+    taken.close();
+    strictEqual(code, 2, err);
+    match(err, /Cannot serve metrics at 127\.0\.0\.1:\d+/);
   },
 
   "events that cannot be written are refused before anything is attached": async (host) => {
