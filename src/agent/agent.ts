@@ -15,7 +15,7 @@ import { identityText } from "../kernel/packed.ts";
 import { cgroupById } from "../policy/cgroups.ts";
 import type { Pins } from "../kernel/pins.ts";
 import type { KernelState } from "../kernel/state.ts";
-import type { ApplyMetrics, ApplyResultName } from "../metrics/apply_metrics.ts";
+import type { ApplyMetrics } from "../metrics/apply_metrics.ts";
 import { Anchor } from "../kernel/anchor.ts";
 import type { Mode } from "../policy/model.ts";
 import { targetText } from "../policy/resolve.ts";
@@ -25,6 +25,7 @@ import type {
   ExplainReport,
   HealthReport,
   PolicyView,
+  RollbackRequest,
   StatsReport,
 } from "./api.ts";
 import type { EventOutlets } from "./event_outlets.ts";
@@ -35,6 +36,7 @@ import { healthOf } from "./health.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
+import { observed } from "./observed.ts";
 import { OneWriter } from "./one_writer.ts";
 import { PolicyEngine } from "./policy_engine.ts";
 import type { PolicyStore } from "./policy_store.ts";
@@ -180,7 +182,7 @@ export class Agent {
    * @throws {Refusal} 4 or 5.
    */
   start(plan: StartPlan): void {
-    const outcome = this.#observed(() => this.rollout.start(plan));
+    const outcome = observed(this.#parts.applies, () => this.rollout.start(plan));
     if (outcome) this.resultOf(outcome);
     else this.hand.startWithoutPolicy();
   }
@@ -191,7 +193,7 @@ export class Agent {
    * @throws {Refusal} 4 or 5; nothing has changed then.
    */
   reload(source: PolicySource): ApplyResult {
-    return this.resultOf(this.#observed(() => this.rollout.apply(source, {})));
+    return this.resultOf(observed(this.#parts.applies, () => this.rollout.apply(source, {})));
   }
 
   /** The kernel side. */
@@ -307,24 +309,16 @@ export class Agent {
   apply(request: ApplyRequest & { readonly bytes: Uint8Array }): ApplyResult {
     const { dry_run: dryRun = false, force = false, confirm_within_s: confirmWithinS } = request;
     const apply = () => this.rollout.apply(request, { dryRun, force, confirmWithinS });
-    return this.resultOf(this.#observed(apply, { dryRun }));
+    return this.resultOf(dryRun ? apply() : observed(this.#parts.applies, apply));
   }
 
-  /** Keeps count of what is asked to come into force, and how long that takes. */
-  #observed<Result extends Outcome | undefined>(put: () => Result, { dryRun = false } = {}): Result {
-    const { applies } = this.#parts;
-    if (applies === undefined || dryRun) return put();
-    const started = performance.now();
-    const observe = (result: ApplyResultName) =>
-      applies.observe(result, (performance.now() - started) / 1000);
-    try {
-      const outcome = put();
-      if (outcome) observe(outcome.applied ? "applied" : "unchanged");
-      return outcome;
-    } catch (error) {
-      observe(error instanceof Refusal ? "refused" : "failed");
-      throw error;
-    }
+  /**
+   * Goes back to an earlier policy.
+   *
+   * @throws {Refusal} as {@linkcode Rollout.rollback}.
+   */
+  rollback({ to }: RollbackRequest): ApplyResult {
+    return this.resultOf(observed(this.#parts.applies, () => this.rollout.rollback(to)));
   }
 
   /** What a rollout came to, for the answer, and for the log where something changed. */

@@ -14,7 +14,7 @@ import { type ResolvedTarget, targetText } from "../policy/resolve.ts";
 import { formatCgroup } from "../policy/syntax.ts";
 import type { ExplainedRule, ExplainReport } from "./api.ts";
 import { isHandId } from "./hand_file.ts";
-import type { InForce } from "./policy_engine.ts";
+import type { InForce } from "./in_force.ts";
 
 /** What the names are taken from. */
 export interface NameSources {

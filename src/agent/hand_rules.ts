@@ -17,7 +17,7 @@ import {
   NOTHING_BY_HAND,
   targetOf,
 } from "./hand_file.ts";
-import type { Beside } from "./policy_engine.ts";
+import type { Beside } from "./in_force.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What rules by hand work with. */

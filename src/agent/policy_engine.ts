@@ -14,7 +14,7 @@ import type { Pins } from "../kernel/pins.ts";
 import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
-import type { Mode, Policy, Rule, Scope } from "../policy/model.ts";
+import type { Mode, Policy } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem, type Problem } from "../policy/problem.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
@@ -26,70 +26,24 @@ import {
 } from "../policy/resolve.ts";
 import { carryBeside, carryRules } from "./carry.ts";
 import { changedTargets, Enforcer } from "./enforcer.ts";
+import {
+  type ApplyOptions,
+  type Beside,
+  type CheckedPolicy,
+  extendedBy,
+  type ExtraRules,
+  type InForce,
+  isInForce,
+  NO_RULES,
+  NOTHING_BESIDE,
+  type PendingPolicy,
+  type WholePolicy,
+  WITHOUT_POLICY,
+} from "./in_force.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
-
-/** A policy that is in force. */
-export interface InForce extends WholePolicy {
-  readonly resolution: ResolvedPolicy;
-  readonly generation: bigint;
-  readonly appliedNs: bigint;
-}
-
-/** A policy that has been read and found good, and what is doubtful about it. */
-export interface CheckedPolicy {
-  readonly policy: Policy;
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly file: string;
-  readonly signature?: Uint8Array;
-  /** Whose signature it is; null or undefined for an unsigned policy. */
-  readonly signer?: string | null;
-  readonly warnings: readonly string[];
-}
-
-/** A policy with what stands beside every policy. */
-export interface WholePolicy extends CheckedPolicy {
-  /** The policy and the rules by hand. */
-  readonly policy: Policy;
-  /** The policy alone. */
-  readonly own: Policy;
-}
-
-/** How to apply. */
-export interface ApplyOptions {
-  readonly dryRun?: boolean;
-  /** Applies although it would lock the host out. */
-  readonly force?: boolean;
-  /** When the policy that is in force comes back unless this one is confirmed; see {@linkcode Enforcer.install}. */
-  readonly deadline?: () => bigint;
-  /** Is called at each step; what it throws before `switched` keeps everything as it is. */
-  readonly step?: (point: "kept" | "filled" | "switched" | "current") => void;
-}
-
-/** A policy that is in force until a deadline, and what comes back then. */
-export interface PendingPolicy {
-  /** `CLOCK_BOOTTIME`, nanoseconds. */
-  readonly deadlineNs: bigint;
-  /** Undefined where no policy was in force. */
-  readonly previous: CheckedPolicy | undefined;
-}
-
-/** Rules beside a policy, and the scopes that they name. */
-export interface ExtraRules {
-  readonly rules: readonly Rule[];
-  readonly scopes: readonly Scope[];
-}
-
-/** What stands beside every policy: rules by hand. */
-export interface Beside {
-  /** The policy with it. */
-  extend(policy: Policy): Policy;
-  /** Whether a rule of an extended policy is one of them. */
-  includes(rule: Rule): boolean;
-}
 
 /** What the engine works with. */
 export interface EngineContext {
@@ -427,39 +381,10 @@ export class PolicyEngine {
   }
 }
 
-function isInForce(policy: CheckedPolicy): policy is InForce {
-  return "resolution" in policy;
-}
-
 interface SwitchOptions {
   readonly extra?: ExtraRules;
   readonly deadline?: (() => bigint) | undefined;
   readonly filled?: (() => void) | undefined;
-}
-
-const NOTHING_BESIDE: Beside = { extend: (policy) => policy, includes: () => false };
-
-/** What rules by hand stand beside where there is no policy; serial 0 is lower than every policy's. */
-const WITHOUT_POLICY: CheckedPolicy = {
-  policy: {
-    version: 1,
-    name: "by-hand",
-    serial: 0,
-    mode: "audit",
-    scopes: [],
-    allow: { cgroups: [] },
-    rules: [],
-  },
-  bytes: new Uint8Array(),
-  sha256: "00".repeat(32),
-  file: "rules by hand",
-  warnings: [],
-};
-
-const NO_RULES: ExtraRules = { rules: [], scopes: [] };
-
-function extendedBy(policy: Policy, { rules, scopes }: ExtraRules): Policy {
-  return { ...policy, rules: [...policy.rules, ...rules], scopes: [...policy.scopes, ...scopes] };
 }
 
 /** A quarter of the file filter's bytes. */

@@ -5,7 +5,8 @@
  * @module
  */
 import type { CgroupByPath, Exceptions, InodeTarget, PathTarget, Rule } from "../policy/model.ts";
-import type { ExtraRules, InForce, PolicyEngine } from "./policy_engine.ts";
+import type { ExtraRules, InForce } from "./in_force.ts";
+import type { PolicyEngine } from "./policy_engine.ts";
 import type { ProveBegin, ProveBegun, ProveCallers, ProveEnded, ProveLook, ProveRule } from "./prove_api.ts";
 import { Refusal } from "./refusal.ts";
 

@@ -14,10 +14,8 @@ export const ROLLOUT_ROUTES: Routes = {
     const inForce = agent.rollout.confirm();
     return Response.json(agent.resultOf({ inForce, applied: false, warnings: [] }));
   },
-  "POST /v1/policy/rollback": async (agent, request) => {
-    const { to } = rollbackRequest(await readJson(request));
-    return Response.json(agent.resultOf(agent.rollout.rollback(to)));
-  },
+  "POST /v1/policy/rollback": async (agent, request) =>
+    Response.json(agent.rollback(rollbackRequest(await readJson(request)))),
 };
 
 /**
