@@ -2,7 +2,7 @@
  * The agent's life on this machine's own kernel: starting, being refused, dying, being adopted, taking policies. Each case has an
  * installation of its own. audit.ts runs this in a mount namespace of its own.
  *
- *   deno run --allow-all tests/host/life.ts --agent PATH
+ *   deno run --allow-all tests/host/life.ts --agent PATH [--only PART-OF-A-NAME]
  *
  * Prints a line of JSON for each case.
  */
@@ -12,7 +12,9 @@ import { DatagramReceiver } from "../../ffi/test_receiver.ts";
 import { TemporaryBpffs } from "../../ffi/test_support.ts";
 import type { Report } from "../vm/guest/runner.ts";
 
-const { values } = parseArgs({ options: { agent: { type: "string", default: "" } } });
+const { values } = parseArgs({
+  options: { agent: { type: "string", default: "" }, only: { type: "string", default: "" } },
+});
 /** Milliseconds that anything may take; the machine may be busy. */
 const PATIENCE = 30_000;
 const text = new TextDecoder();
@@ -32,6 +34,8 @@ class Host implements AsyncDisposable {
   };
   readonly policy = `${this.folder}/policy.yaml`;
   readonly secret = `${this.folder}/secret`;
+  /** A command that runs the agent. */
+  wrapper: readonly string[] = [];
   #child: Deno.ChildProcess | undefined;
   #log = "";
   #logEnd: Promise<void> | undefined;
@@ -125,8 +129,9 @@ class Host implements AsyncDisposable {
   }
 
   #command(...args: string[]): Deno.Command {
-    return new Deno.Command(values.agent, {
-      args,
+    const [command = "", ...rest] = [...this.wrapper, values.agent, ...args];
+    return new Deno.Command(command, {
+      args: rest,
       env: this.environment,
       stdin: "null",
       stdout: "piped",
@@ -298,6 +303,36 @@ const CASES: Readonly<Record<string, (host: Host) => Promise<void>>> = {
     await told(/^STOPPING=1$/);
   },
 
+  "the capabilities of the unit are enough": async (host) => {
+    const unit = Deno.readTextFileSync(new URL("../../systemd/aegisbpf.service", import.meta.url));
+    const [, names = ""] = /^CapabilityBoundingSet=(.*)$/m.exec(unit) ?? [];
+    const set = names.split(" ").map((name) => `+${name.replace("CAP_", "").toLowerCase()}`);
+    host.wrapper = ["setpriv", "--no-new-privs", `--bounding-set=-all,${set.join()}`, `--inh-caps=-all`];
+    const folder = `${host.folder}/private`;
+    Deno.mkdirSync(folder, { mode: 0o700 });
+    Deno.chownSync(folder, 1000, 1000);
+    Deno.writeTextFileSync(`${folder}/secret`, "", { mode: 0o600 });
+    Deno.chownSync(`${folder}/secret`, 1000, 1000);
+    host.write(1, [`${folder}/secret`]);
+    await host.start("--events", "off", "--metrics", "127.0.0.1:0");
+    const bounding = /^CapBnd:\t(\w+)$/m.exec(Deno.readTextFileSync(`/proc/${host.pid}/status`))?.[1] ?? "";
+    ok(BigInt(`0x${bounding}`).toString(2).replaceAll("0", "").length <= set.length, bounding);
+    host.wrapper = [];
+    await Deno.readTextFile(`${folder}/secret`);
+    strictEqual(JSON.parse((await host.ask("stats", "--json")).out).audited, 1);
+    deepStrictEqual(JSON.parse((await host.ask("health", "--json")).out).policy.waiting, 0);
+    const [url = ""] = /http:\S+/.exec(host.log) ?? [];
+    strictEqual((await fetch(url)).status, 200);
+    host.write(2, [`${folder}/secret`, host.secret]);
+    host.signal("SIGHUP");
+    await host.until(() => host.log.includes("serial 2"), "serial 2");
+    await host.end("SIGKILL");
+    host.wrapper = ["setpriv", "--no-new-privs", `--bounding-set=-all,${set.join()}`, `--inh-caps=-all`];
+    await host.start("--events", "off");
+    match(host.log, /adopted, pid/);
+    strictEqual(await host.end(), 0);
+  },
+
   "metrics are served where they are asked for, and a taken address is refused by name": async (host) => {
     await host.start("--events", "off", "--metrics", "127.0.0.1:0");
     const [url = ""] = /http:\S+/.exec(host.log) ?? [];
@@ -392,6 +427,7 @@ class StartedOrEnded implements Disposable {
 }
 
 for (const [name, run] of Object.entries(CASES)) {
+  if (!name.includes(values.only)) continue;
   const started = performance.now();
   const report = (result: Report["result"], reason?: string): Report => ({
     ...{

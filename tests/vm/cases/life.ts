@@ -67,6 +67,25 @@ const life = category("life", [
     },
   },
   {
+    name: "an upgrade from another schema has no gap, and leaves nothing of the old",
+    disruptive,
+    prepare,
+    run: async (t) => {
+      const root = "/sys/fs/bpf/aegisbpf";
+      const folders = () => [...Deno.readDirSync(root)].map(({ name }) => name).join();
+      const own = folders();
+      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+      await t.agent.kill();
+      Deno.renameSync(`${root}/${own}`, `${root}/schema-0`);
+      equal(both(t), "EPERM,ok", "the files without an agent");
+      await again(t);
+      equal(folders(), own, "what is pinned");
+      await t.agent.health("--require-enforce");
+      equal(both(t), "EPERM,ok", "the files under the new agent");
+      await t.agent.refusedAll(await watch.stop());
+    },
+  },
+  {
     name: "a stop leaves the file denied",
     disruptive,
     prepare,
