@@ -32,6 +32,7 @@ import type { EventOutlets } from "./event_outlets.ts";
 import { Emergency } from "./emergency.ts";
 import { EmergencyControl } from "./emergency_control.ts";
 import { EmergencyRecord } from "./emergency_record.ts";
+import { DEFAULT_CONFIG } from "./config.ts";
 import { healthOf } from "./health.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
@@ -41,9 +42,11 @@ import { OneWriter } from "./one_writer.ts";
 import { PolicyEngine } from "./policy_engine.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { explain, type ExplainQuestion } from "./explain.ts";
+import { Provenance } from "./provenance.ts";
 import { ProveLease } from "./prove_lease.ts";
 import { Refusal } from "./refusal.ts";
-import { type Outcome, type PolicySource, Rollout } from "./rollout.ts";
+import { type Outcome, Rollout } from "./rollout.ts";
+import type { SignedFile } from "./signed_file.ts";
 import type { StartPlan } from "./start_plan.ts";
 import { decisionsOf, opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
@@ -57,6 +60,8 @@ export interface AgentParts {
   readonly mode?: Mode;
   /** Rules by hand; by default those that are kept. */
   readonly hand?: HandRules;
+  /** Judges who may write policy; by default everybody. */
+  readonly provenance?: Provenance;
   /** Take each event. */
   readonly outlets: EventOutlets;
   /** Takes each line for the log. */
@@ -77,6 +82,7 @@ export class Agent {
   readonly prove: ProveLease;
   /** Rules and exemptions by hand. */
   readonly hand: HandControl;
+  readonly provenance: Provenance;
   readonly emergency: EmergencyControl;
   /** What becomes of policies, and the history of it. */
   readonly rollout: Rollout;
@@ -98,6 +104,7 @@ export class Agent {
     const { hand = new HandRules({ state: locations.state, mode }) } = parts;
     this.#parts = parts;
     this.log = parts.log;
+    this.provenance = parts.provenance ?? new Provenance(locations, DEFAULT_CONFIG);
     this.engine = new PolicyEngine({
       state: up.state,
       pins,
@@ -134,6 +141,7 @@ export class Agent {
       anchor: Anchor.open(pins.folder),
       log: this.log,
       reverted: () => this.#rememberSets(),
+      admit: (source, standing) => this.provenance.admit(source, standing),
     });
     this.#reporter = new Reporter({
       maps: up.state.maps,
@@ -192,7 +200,7 @@ export class Agent {
    *
    * @throws {Refusal} 4 or 5; nothing has changed then.
    */
-  reload(source: PolicySource): ApplyResult {
+  reload(source: SignedFile): ApplyResult {
     return this.resultOf(observed(this.#parts.applies, () => this.rollout.apply(source, {})));
   }
 
@@ -255,6 +263,7 @@ export class Agent {
       rollout: this.rollout,
       canary: locations.canary,
       emergency: this.emergency.view(),
+      doubts: this.provenance.doubts(this.engine.current),
       rejected: up.rejected,
       startedMs: this.#startedMs,
       version,
@@ -306,7 +315,7 @@ export class Agent {
    *
    * @throws {Refusal} 4 or 5; nothing has changed then.
    */
-  apply(request: ApplyRequest & { readonly bytes: Uint8Array }): ApplyResult {
+  apply(request: Omit<ApplyRequest, "signature"> & SignedFile): ApplyResult {
     const { dry_run: dryRun = false, force = false, confirm_within_s: confirmWithinS } = request;
     const apply = () => this.rollout.apply(request, { dryRun, force, confirmWithinS });
     return this.resultOf(dryRun ? apply() : observed(this.#parts.applies, apply));

@@ -120,6 +120,8 @@ export interface ApplyRequest {
   readonly source: string;
   /** The file's name, for messages. */
   readonly file: string;
+  /** The signature beside it, as base64 of the text that ssh-keygen wrote. */
+  readonly signature?: string;
   /** Checks and resolves, changes nothing. */
   readonly dry_run?: boolean;
   /** Applies although the policy would lock the host out. */

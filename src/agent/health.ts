@@ -30,6 +30,8 @@ export interface HealthContext {
   readonly canary: string;
   readonly rejected: readonly Rejection[];
   readonly emergency: EmergencyView;
+  /** What is doubtful about where the policy comes from, one line each. */
+  readonly doubts: readonly string[];
   readonly startedMs: number;
   readonly version: string;
 }
@@ -54,7 +56,7 @@ export function healthOf(context: HealthContext): HealthReport {
     ok: failed.length === 0 && posture !== "off",
     posture,
     backend: state.backend,
-    reasons: [...postureReasons(context, posture), ...context.rollout.notes, ...failed],
+    reasons: [...postureReasons(context, posture), ...context.rollout.notes, ...context.doubts, ...failed],
     checks,
     policy: inForce ? summaryOf(inForce) : null,
     agent: {

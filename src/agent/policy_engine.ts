@@ -139,7 +139,9 @@ export class PolicyEngine {
     { dryRun = false, deadline, step = () => {} }: ApplyOptions = {},
   ): { inForce: InForce; applied: boolean } {
     const current = this.#current;
-    if (current?.sha256 === checked.sha256) return { inForce: current, applied: false };
+    if (current?.sha256 === checked.sha256) {
+      return { inForce: dryRun ? current : this.#signedAnew(current, checked), applied: false };
+    }
     if (!dryRun) this.#refuseWhilePending();
     const whole = this.#whole(checked);
     const before = current?.policy.rules ?? [];
@@ -234,6 +236,14 @@ export class PolicyEngine {
     const inForce = this.#switch(whole, set, resolution);
     this.#enforcer.coverAsBefore(before.length, carry);
     return inForce;
+  }
+
+  /** The same policy needs nothing of the kernel, but another signature is kept: that of a new key, for example. */
+  #signedAnew(current: InForce, checked: CheckedPolicy): InForce {
+    const { signature, signer = null } = checked;
+    if (signature === undefined) return current;
+    this.#context.store.keep(checked, checked.policy);
+    return this.#current = { ...current, signature, signer };
   }
 
   #whole(checked: CheckedPolicy & { readonly own?: Policy }): WholePolicy {

@@ -6,8 +6,10 @@
  */
 import { SignatureError } from "../policy/signature/failure.ts";
 import { type Signer, signerOf, type Trust } from "../policy/signature/signer.ts";
-import type { Config } from "./config.ts";
+import { type Config, readConfig } from "./config.ts";
+import { expiryDoubt } from "./expiry.ts";
 import type { Locations } from "./locations.ts";
+import type { InForce } from "./in_force.ts";
 import { Refusal } from "./refusal.ts";
 import type { SignedFile } from "./signed_file.ts";
 import { readTrust } from "./trust.ts";
@@ -29,18 +31,14 @@ export interface Admission {
   readonly warnings: readonly string[];
 }
 
-/** Parts of the configuration that this goes by. */
-export type ProvenanceConfig = Pick<Config, "require_signature" | "signers">;
-
 /** Judges where policies come from. */
 export class Provenance {
-  /** May be replaced while the agent runs. */
-  config: ProvenanceConfig;
   readonly #files: Locations;
+  readonly #config: Config;
 
-  constructor(files: Locations, config: ProvenanceConfig) {
+  constructor(files: Locations, config: Config) {
     this.#files = files;
-    this.config = config;
+    this.#config = config;
   }
 
   /**
@@ -56,30 +54,47 @@ export class Provenance {
     };
     if (refusal === undefined) return { ...found, warnings };
     const goesOn = standing === "in-force" ||
-      standing === "kept" && (isOutdated || !this.config.require_signature);
+      standing === "kept" && (isOutdated || !this.#config.require_signature);
     if (!goesOn) throw refusal;
     return { ...found, warnings: [...warnings, refusal.message] };
   }
 
-  /** What is doubtful now about the policy in force, one line each. */
-  doubts(source: SignedFile): readonly string[] {
-    return this.admit(source, "in-force").warnings;
+  /** What is doubtful now about the policy in force and about who may sign, one line each. */
+  doubts(inForce: InForce | undefined): readonly string[] {
+    const doubts = this.#configDoubts();
+    // Without bytes it is no policy: only rules by hand are in force.
+    if (inForce === undefined || inForce.bytes.length === 0) return doubts;
+    const expired = expiryDoubt(inForce.own);
+    return [...this.admit(inForce, "in-force").warnings, ...(expired ? [expired] : []), ...doubts];
+  }
+
+  #configDoubts(): readonly string[] {
+    const { config } = this.#files;
+    try {
+      const { require_signature, signers = [] } = readConfig(config);
+      const isSame = require_signature === this.#config.require_signature &&
+        signers.join() === (this.#config.signers ?? []).join();
+      return isSame ? [] : [`who may sign was changed in ${config}: it counts once the agent is restarted`];
+    } catch (error) {
+      if (error instanceof Refusal) return [`the agent could not be started again: ${error.message}`];
+      throw error;
+    }
   }
 
   /** Why nothing by hand is accepted; undefined where it is. */
   get byHandRefused(): string | undefined {
-    return this.config.require_signature
-      ? `only signed policy is accepted (require_signature in ${this.#files.config}): put it into the policy and sign that`
+    return this.#config.require_signature
+      ? `only signed policy is accepted (require_signature in ${this.#files.config}); change the policy, and sign it`
       : undefined;
   }
 
   #judge(source: SignedFile): Judgement {
     const { bytes, file, signature } = source;
-    const required = this.config.require_signature;
+    const required = this.#config.require_signature;
     if (signature === undefined) return required ? { refusal: this.#unsigned(file) } : {};
     let trust: Trust | undefined;
     try {
-      trust = readTrust(this.#files, this.config.signers);
+      trust = readTrust(this.#files, this.#config.signers);
     } catch (error) {
       if (error instanceof Refusal) return { refusal: error };
       throw error;

@@ -6,6 +6,7 @@
  */
 import { bootTimeNs } from "../../ffi/clock.ts";
 import type { Anchor } from "../kernel/anchor.ts";
+import { refuseExpired } from "./expiry.ts";
 import { faultPoint } from "./fault_points.ts";
 import { History } from "./history.ts";
 import type { Happening, HistoryFact } from "./history_chain.ts";
@@ -13,17 +14,10 @@ import { HighWaterMark } from "./high_water.ts";
 import type { ApplyOptions, CheckedPolicy, InForce } from "./in_force.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
 import type { KeptPolicy, PolicyStore } from "./policy_store.ts";
+import type { Admission, Standing } from "./provenance.ts";
 import { Refusal } from "./refusal.ts";
+import type { SignedFile } from "./signed_file.ts";
 import type { StartPlan } from "./start_plan.ts";
-
-/** A policy as it comes in. */
-export interface PolicySource {
-  readonly bytes: Uint8Array;
-  /** For messages. */
-  readonly file: string;
-  /** The signature that came with it. */
-  readonly signature?: Uint8Array;
-}
 
 /** What a rollout works with. */
 export interface RolloutContext {
@@ -41,7 +35,7 @@ export interface RolloutContext {
    *
    * @throws {Refusal} 5 if it may not.
    */
-  readonly admit?: (source: PolicySource) => { readonly signer: string | null };
+  readonly admit?: (source: SignedFile, standing: Standing) => Pick<Admission, "signer" | "warnings">;
 }
 
 /** How to apply; see `policy apply`. */
@@ -127,14 +121,15 @@ export class Rollout {
       this.#noteRevert(name, Number(serial), reason);
     }
     if (plan.source === undefined) return undefined;
-    const checked = this.#check(plan.source, { force: true });
-    if (plan.isNew) this.mark.check(markOf(checked));
+    const { standing } = plan;
+    const checked = this.#check(plan.source, standing, { force: true });
+    if (standing === "new") this.#checkNew(checked);
     const fact = { what: "start", ...(plan.reason === undefined ? {} : { reason: plan.reason }) } as const;
     if (plan.resume === undefined) {
       return this.#put(checked, fact, { step: (point) => faultPoint("start", point) });
     }
     const { previous } = plan.resume;
-    const before = previous && this.#check(previous, { force: true });
+    const before = previous && this.#check(previous, "in-force", { force: true });
     const inForce = engine.resume(checked, before, (point) => faultPoint("start", point));
     this.#waiting = inForce;
     this.history.append({ ...fact, result: "pending", ...factsOf(checked) });
@@ -146,12 +141,12 @@ export class Rollout {
    *
    * @throws {Refusal} 1 while another waits for confirmation, 3, 4 or 5; nothing has changed then.
    */
-  apply(source: PolicySource, { dryRun = false, force = false, confirmWithinS }: RolloutOptions): Outcome {
+  apply(source: SignedFile, { dryRun = false, force = false, confirmWithinS }: RolloutOptions): Outcome {
     const { engine } = this.#context;
     let checked: CheckedPolicy | undefined;
     try {
-      checked = this.#check(source, { dryRun, force });
-      if (engine.current?.sha256 !== checked.sha256) this.mark.check(markOf(checked));
+      checked = this.#check(source, "new", { dryRun, force });
+      if (engine.current?.sha256 !== checked.sha256) this.#checkNew(checked);
       if (dryRun) return { ...engine.apply(checked, { dryRun }), warnings: checked.warnings };
       const fact = confirmWithinS === undefined
         ? { what: "apply" } as const
@@ -187,7 +182,7 @@ export class Rollout {
       if (stored === undefined) {
         throw new Refusal(1, `The policy with serial ${kept.serial} is damaged; ${this.#choices()}`);
       }
-      const checked = this.#check(stored, { force: true });
+      const checked = this.#check(stored, "kept", { force: true });
       // An apply is refused while one waits; going back is not: what waits is given up first.
       if (pending) this.#takeBack("revert", `it was given up for serial ${kept.serial}`);
       return this.#put(checked, { what: "rollback" }, { step: (point) => faultPoint("rollback", point) });
@@ -257,14 +252,22 @@ export class Rollout {
     this.#context.log(this.#lastRevert);
   }
 
-  #check(source: PolicySource, options: ApplyOptions): CheckedPolicy {
-    const admitted = this.#context.admit?.(source);
+  /** First whose policy it is; then, from the same bytes, what it says. */
+  #check(source: SignedFile, standing: Standing, options: ApplyOptions): CheckedPolicy {
+    const { signer = null, warnings = [] } = this.#context.admit?.(source, standing) ?? {};
     const checked = this.#context.engine.check(source.bytes, source.file, options);
     return {
       ...checked,
-      signer: admitted?.signer ?? null,
+      signer,
       ...(source.signature ? { signature: source.signature } : {}),
+      warnings: [...warnings, ...checked.warnings],
     };
+  }
+
+  /** What is asked of a policy that this host does not have in force. */
+  #checkNew(checked: CheckedPolicy): void {
+    this.mark.check(markOf(checked));
+    refuseExpired(checked.policy, checked.file);
   }
 
   #put(

@@ -279,7 +279,7 @@ Deno.test("rollback() holds a policy against who may sign, as apply() and start(
     reverted: () => {},
     admit: () => {
       if (++admitted > 1) throw new Refusal(5, "unsigned");
-      return { signer: "alice" };
+      return { signer: "alice", warnings: [] };
     },
   });
   rollout.apply({ bytes: policyBytes({ serial: 3, paths: ["/x"] }), file: "/p3.yaml" }, {});

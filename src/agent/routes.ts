@@ -12,6 +12,7 @@ import { PROVE_ROUTES } from "./prove_routes.ts";
 import { Refusal } from "./refusal.ts";
 import { confirmation, ROLLOUT_ROUTES } from "./rollout_routes.ts";
 import { readJson, type Routes } from "./route.ts";
+import type { SignedFile } from "./signed_file.ts";
 
 /** Every route. */
 export const ROUTES: Routes = {
@@ -31,19 +32,27 @@ export const ROUTES: Routes = {
   ...HAND_ROUTES,
 };
 
-function applyRequest(value: unknown): ApplyRequest & { bytes: Uint8Array } {
-  const { source, file, dry_run = false, force = false, ...rest } = (value ?? {}) as Record<string, unknown>;
+function applyRequest(value: unknown): Omit<ApplyRequest, "signature"> & SignedFile {
+  const { source, file, signature, dry_run = false, force = false, ...rest } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (
     typeof source !== "string" || typeof file !== "string" || typeof dry_run !== "boolean" ||
-    typeof force !== "boolean"
+    typeof force !== "boolean" || !["string", "undefined"].includes(typeof signature)
   ) {
-    throw new Refusal(2, "Expected {source: base64, file: text, dry_run?: boolean, force?: boolean}");
+    const expected = "{source: base64, file: text, signature?: base64, dry_run?: boolean, force?: boolean}";
+    throw new Refusal(2, `Expected ${expected}`);
   }
+  const signed = typeof signature === "string" ? { signature: bytesOf("signature", signature) } : {};
+  return { source, file, dry_run, force, ...confirmation(rest), bytes: bytesOf("source", source), ...signed };
+}
+
+function bytesOf(name: string, base64: string): Uint8Array {
   try {
-    return { source, file, dry_run, force, ...confirmation(rest), bytes: Uint8Array.fromBase64(source) };
-  } catch (error) {
-    if (error instanceof Refusal) throw error;
-    throw new Refusal(2, "Expected source to be base64");
+    return Uint8Array.fromBase64(base64);
+  } catch {
+    throw new Refusal(2, `Expected ${name} to be base64`);
   }
 }
 

@@ -33,9 +33,10 @@ import type { MetricsAddress } from "./metrics_address.ts";
 import type { MetricsServer } from "./metrics_server.ts";
 import { ServiceManager } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
+import { Provenance } from "./provenance.ts";
 import { Refusal } from "./refusal.ts";
-import type { PolicySource } from "./rollout.ts";
-import { planStart, readSource } from "./start_plan.ts";
+import { readSignedFile, type SignedFile } from "./signed_file.ts";
+import { planStart } from "./start_plan.ts";
 import { VERSION } from "./version.ts";
 
 /** Options of `run`; contract section 3. */
@@ -90,8 +91,11 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   Deno.mkdirSync(places.state, { recursive: true, mode: 0o700 });
   const store = new PolicyStore(places.state, log);
   const pins = new Pins(places.pins);
-  const plan = planStart(options.policy, { locations: places, store, pins });
-  const hand = new HandRules({ state: places.state, mode: options.mode, refused: handRefused(places) });
+  const provenance = new Provenance(places, readConfig(places.config));
+  const plan = planStart(options.policy, { locations: places, store, pins, provenance });
+  if (plan.source) provenance.admit(plan.source, plan.standing);
+  const refused = provenance.byHandRefused;
+  const hand = new HandRules({ state: places.state, mode: options.mode, refused });
   const enforce = (plan.source !== undefined && asksToEnforce(plan.source, options)) || hand.wantsEnforce;
   const outlets = new EventOutlets([
     await openEventSink(options.events),
@@ -111,6 +115,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     locations: places,
     version: VERSION,
     hand,
+    provenance,
     outlets,
     log,
     applies,
@@ -134,7 +139,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   return 0;
 }
 
-function asksToEnforce({ bytes, file }: PolicySource, { mode }: RunOptions): boolean {
+function asksToEnforce({ bytes, file }: SignedFile, { mode }: RunOptions): boolean {
   const parsed = parsePolicy(bytes, file);
   if (!parsed.ok) throw new Refusal(4, `${file} is not a valid policy`, parsed.problems);
   return wantsEnforce(withMode(parsed.policy, mode));
@@ -211,7 +216,7 @@ async function serveUntilSignal(
   const reload = async () => {
     manager.reloading();
     try {
-      const reread = () => agent.reload(readSource(options.policy ?? places.policy));
+      const reread = () => agent.reload(readSignedFile(options.policy ?? places.policy));
       const { applied } = await agent.writer.run(reread);
       if (!applied) log("reload: the policy is the one in force");
     } catch (error) {
@@ -256,11 +261,6 @@ function raiseLimit(): void {
   } catch (error) {
     if (!(error instanceof SystemError && error.code === "EPERM")) throw error;
   }
-}
-
-/** Why rules by hand are refused; undefined: they are not. */
-function handRefused({ config }: Locations): string | undefined {
-  return readConfig(config).require_signature ? `${config} requires signatures` : undefined;
 }
 
 /** Expected failures as refusals; undefined for what is a defect. */

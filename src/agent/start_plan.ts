@@ -9,17 +9,19 @@ import { bootTimeNs } from "../../ffi/clock.ts";
 import type { Control, SetInfo } from "../kernel/control.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import type { Pins } from "../kernel/pins.ts";
-import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
+import { PolicyFileError } from "../policy/read.ts";
 import type { Locations } from "./locations.ts";
 import type { PolicyStore, StoredPolicy } from "./policy_store.ts";
-import type { PolicySource } from "./rollout.ts";
+import type { Provenance, Standing } from "./provenance.ts";
+import { Refusal } from "./refusal.ts";
+import { readSignedFile, type SignedFile } from "./signed_file.ts";
 
 /** What to begin with. */
 export interface StartPlan {
   /** Undefined where there is no policy yet. */
-  readonly source?: PolicySource;
-  /** Whether it has to pass the rules for new policies: this host has not had it in force last. */
-  readonly isNew: boolean;
+  readonly source?: SignedFile;
+  /** What the source is on this host; a policy that it had in force last is not new. */
+  readonly standing: Standing;
   /** What there is to say about it in the history. */
   readonly reason?: string;
   /** The source waits for confirmation: then this comes back, or none. */
@@ -33,6 +35,8 @@ export interface StartPlaces {
   readonly locations: Locations;
   readonly store: PolicyStore;
   readonly pins: Pins;
+  /** Judges whether the last good policy is still accepted. By default it is. */
+  readonly provenance?: Pick<Provenance, "admit">;
 }
 
 /**
@@ -40,6 +44,7 @@ export interface StartPlaces {
  *
  * @param asked A file that was asked for.
  * @throws {PolicyFileError} if a file cannot be read.
+ * @throws {Refusal} 5 if none can be accepted.
  */
 export function planStart(asked: string | undefined, places: StartPlaces): StartPlan {
   const { store, pins } = places;
@@ -50,7 +55,7 @@ export function planStart(asked: string | undefined, places: StartPlaces): Start
     const policy = store.read(tried.sha256);
     const isAbout = source === undefined || [tried.sha256, inKernel.before].includes(source.sha256);
     if (policy && isAbout) {
-      return { source: policy, isNew: false, resume: { previous: store.read(inKernel.before) } };
+      return { source: policy, standing: "in-force", resume: { previous: store.read(inKernel.before) } };
     }
     const reason = policy ? "the agent was started with another policy" : "its kept copy is damaged";
     return { ...choose(source, inKernel.before, places), givenUp: { ...tried, reason } };
@@ -60,10 +65,9 @@ export function planStart(asked: string | undefined, places: StartPlaces): Start
   return { ...plan, givenUp: { ...tried, reason: "it was not confirmed in time, while no agent ran" } };
 }
 
-/** Reads a policy file. @throws {PolicyFileError} if it cannot be used. */
-export function readSource(path: string): StoredPolicy {
-  const { bytes } = readPolicyFile(path);
-  return { bytes, file: path, sha256: createHash("sha256").update(bytes).digest("hex") };
+function readSource(path: string): StoredPolicy {
+  const source = readSignedFile(path);
+  return { ...source, sha256: createHash("sha256").update(source.bytes).digest("hex") };
 }
 
 interface InKernel {
@@ -79,23 +83,46 @@ interface InKernel {
 function choose(
   asked: StoredPolicy | undefined,
   live: string | undefined,
-  { locations, store }: StartPlaces,
-): Pick<StartPlan, "source" | "isNew" | "reason"> {
+  places: StartPlaces,
+): Pick<StartPlan, "source" | "standing" | "reason"> {
+  const { locations, store } = places;
   const current = store.currentSha256;
-  const isNew = ({ sha256 }: StoredPolicy) => sha256 !== live && sha256 !== current;
-  if (asked) return { source: asked, isNew: isNew(asked) };
+  const standingOf = ({ sha256 }: StoredPolicy): Standing =>
+    sha256 === live ? "in-force" : sha256 === current ? "kept" : "new";
+  if (asked) {
+    // Its signature may have been taken away since; the one that was accepted is kept.
+    const standing = standingOf(asked);
+    const kept = standing === "new" || asked.signature ? undefined : store.read(asked.sha256);
+    return { source: { ...kept, ...asked }, standing };
+  }
   const pinned = live === undefined ? undefined : store.read(live);
   const kept = pinned ?? store.readCurrent();
-  if (kept) {
+  const refusal = kept && !pinned ? whyRefused(kept, places) : undefined;
+  if (kept && refusal === undefined) {
     const isUnrecorded = pinned !== undefined && current !== live;
     return {
       source: kept,
-      isNew: false,
+      standing: pinned ? "in-force" : "kept",
       ...(isUnrecorded ? { reason: "it was in force; the agent ended before that was recorded" } : {}),
     };
   }
   const configured = readConfigured(locations.policy);
-  return configured ? { source: configured, isNew: isNew(configured) } : { isNew: false };
+  if (refusal && (configured === undefined || configured.sha256 === kept?.sha256)) throw refusal;
+  const reason = refusal ? { reason: `the last policy is not used: ${refusal.message}` } : {};
+  return configured
+    ? { source: configured, standing: standingOf(configured), ...reason }
+    : { standing: "new" };
+}
+
+/** Why the last good policy is good no longer. */
+function whyRefused(kept: StoredPolicy, { provenance }: StartPlaces): Refusal | undefined {
+  try {
+    provenance?.admit(kept, "kept");
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
 }
 
 function readConfigured(path: string): StoredPolicy | undefined {

@@ -19,7 +19,7 @@ import type { InForce } from "./in_force.ts";
 import { effectOf } from "./policy_engine.ts";
 
 /** The policy in short. */
-export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummary {
+export function summaryOf({ policy, sha256, signer = null, resolution }: InForce): PolicySummary {
   // What was resolved may be more than the policy: the decoys of prove.
   const own = new Set(policy.rules);
   const byHand = policy.rules.filter(({ id }) => isHandId(id)).length;
@@ -27,7 +27,7 @@ export function summaryOf({ policy, sha256, resolution }: InForce): PolicySummar
     name: policy.name,
     serial: policy.serial,
     sha256,
-    signer: null,
+    signer,
     rules: policy.rules.length,
     ...(byHand === 0 ? {} : { by_hand: byHand }),
     waiting:

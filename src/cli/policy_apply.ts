@@ -12,16 +12,16 @@ import type { Context } from "./context.ts";
 import { durationText, durationWithin } from "./duration.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { counted, jsonText, printable } from "./output.ts";
-import { policyFile, printProblems } from "./policy_file.ts";
+import { printProblems, signedPolicyFile } from "./policy_file.ts";
 
 /** Adds the command. */
 export function addPolicyApply(parent: Parent, context: Context): void {
   const command = parent.command("apply")
     .summary("put a policy into force")
     .description(
-      "Puts a policy into force, at one stroke: every decision is by the old policy or by the new one. A policy that " +
-        "is refused changes nothing. Exit code 4: invalid, or it would lock the host out; 5: its serial, signature " +
-        "or expiry is refused.",
+      "Puts a policy into force, at one stroke: every decision is by the old policy or by the new one. FILE.sig is " +
+        "its signature, where it has one. A policy that is refused changes nothing. Exit code 4: invalid, or it would " +
+        "lock the host out; 5: its serial, signature or expiry is refused.",
     )
     .argument("<FILE>", "policy in YAML or JSON")
     .option("--dry-run", "check and resolve it all, change nothing")
@@ -60,10 +60,11 @@ async function apply(path: string, options: ApplyOptions, context: Context): Pro
   const { dryRun, force, json, confirmWithin } = options;
   const { output } = context;
   // What was read is what is sent: the agent does not open the file again.
-  const source = Buffer.from(policyFile(path).bytes).toString("base64");
+  const { bytes, signature } = signedPolicyFile(path);
   const request: ApplyRequest = {
-    source,
+    source: base64(bytes),
     file: resolve(path),
+    ...(signature ? { signature: base64(signature) } : {}),
     ...(dryRun ? { dry_run: true } : {}),
     ...(force ? { force: true } : {}),
     ...(confirmWithin === undefined ? {} : { confirm_within_s: confirmWithin }),
@@ -76,7 +77,11 @@ async function apply(path: string, options: ApplyOptions, context: Context): Pro
   } catch (error) {
     if (!(error instanceof RefusedError) || error.problems.length === 0) throw error;
     if (json) output.out(jsonText({ ok: false, problems: error.problems }));
-    else printProblems(output, path, error.problems);
+    else {
+      for (const problem of error.problems) {
+        printProblems(output, problem.file === request.file ? path : problem.file, [problem]);
+      }
+    }
     throw error;
   }
 }
@@ -94,4 +99,8 @@ function outcome({ applied, policy, confirm_within_s }: ApplyResult, dryRun: boo
 export function describedPolicy({ name, serial, rules, waiting }: PolicySummary): string {
   const paths = waiting === 0 ? "" : `, ${counted(waiting, "path")} waiting`;
   return `${printable(name)} (serial ${serial}): ${counted(rules, "rule")}${paths}`;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
 }

@@ -123,7 +123,7 @@ Deno.test("policy apply tells the problems under the name that was given and end
   using host = new TestHost();
   const path = host.file("p.yaml", POLICY);
   const problem = {
-    file: "/elsewhere",
+    file: path,
     line: 5,
     column: 3,
     path: "rules[0]",
