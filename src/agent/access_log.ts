@@ -130,6 +130,8 @@ function readEvent(text: string): LogLine {
   } catch (error) {
     return bad(`not JSON: ${error instanceof Error ? error.message : error}`);
   }
+  // What an agent says of itself is no access.
+  if ((value as { action?: unknown } | null)?.action === "state") return { kind: "other" };
   const parsed = eventFields.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

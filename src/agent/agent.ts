@@ -12,6 +12,7 @@ import { backendNumber } from "../kernel/backend.ts";
 import type { BroughtUp } from "../kernel/bring_up.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { identityText } from "../kernel/packed.ts";
+import { preemptionOf } from "../kernel/preemption.ts";
 import { cgroupById } from "../policy/cgroups.ts";
 import type { Pins } from "../kernel/pins.ts";
 import type { KernelState } from "../kernel/state.ts";
@@ -29,11 +30,12 @@ import type {
   StatsReport,
 } from "./api.ts";
 import type { EventOutlets } from "./event_outlets.ts";
+import { DegradationLog } from "./degradation_log.ts";
 import { Emergency } from "./emergency.ts";
 import { EmergencyControl } from "./emergency_control.ts";
 import { EmergencyRecord } from "./emergency_record.ts";
 import { DEFAULT_CONFIG } from "./config.ts";
-import { healthOf } from "./health.ts";
+import { healthOf, postureOf } from "./health.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
@@ -48,6 +50,7 @@ import { Refusal } from "./refusal.ts";
 import { type Outcome, Rollout } from "./rollout.ts";
 import type { SignedFile } from "./signed_file.ts";
 import type { StartPlan } from "./start_plan.ts";
+import { SeenNames } from "./seen_names.ts";
 import { decisionsOf, opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
 /** What an agent is made of. */
@@ -86,16 +89,18 @@ export class Agent {
   readonly emergency: EmergencyControl;
   /** What becomes of policies, and the history of it. */
   readonly rollout: Rollout;
+  /** Steps down from what the policy asks for, as they come and go. */
+  readonly degradation: DegradationLog;
   readonly #parts: AgentParts;
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
   readonly #startedMs = performance.now();
   /** Policies by generation, for records that were made under an earlier one. */
   readonly #policies = new Map<bigint, EventPolicy>();
-  readonly #cgroupPaths = new Map<bigint, string>();
-  readonly #filePaths = new Map<string, string>();
+  readonly #names = new SeenNames();
   /** Records of files that came to stand at rules' places, until they are followed. */
   readonly #bound: KernelRecord[] = [];
+  readonly #preemption = preemptionOf();
   #nextFollowAt = 0;
   #stopped = false;
 
@@ -143,13 +148,20 @@ export class Agent {
       reverted: () => this.#rememberSets(),
       admit: (source, standing) => this.provenance.admit(source, standing),
     });
+    this.degradation = new DegradationLog({
+      health: () => this.health(),
+      policy: () => this.#currentLabel(),
+      hint: () => `${postureOf(up.state, this.engine)} ${this.engine.current?.generation}`,
+      emit: (event) => parts.outlets.emit(event),
+      log: this.log,
+    });
     this.#reporter = new Reporter({
       maps: up.state.maps,
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
       opName,
       policyOf: (generation) => this.#policies.get(generation) ?? this.#currentLabel(),
-      pathOf: (file) => this.#filePaths.get(identityText(file)) ?? this.engine.pathOf(file),
-      cgroupPathOf: (id) => this.#cgroupPaths.get(id) ?? this.#findCgroup(id),
+      pathOf: (file) => this.#names.file(identityText(file)) ?? this.engine.pathOf(file),
+      cgroupPathOf: (id) => this.#names.cgroup(id) ?? this.#findCgroup(id),
       backend: backendNumber(up.state.backend),
       bootOffsetNs: bootTimeOffsetNs,
       emit: (event) => this.#emit(event),
@@ -174,6 +186,7 @@ export class Agent {
         this.#beat();
         this.hand.tick();
         this.emergency.tick();
+        this.degradation.tick();
         // By the time of the look: a flow that is older has its record taken, however long following took.
         this.#reporter.sweep(lookedNs, control.coalesceNs);
       }
@@ -264,6 +277,8 @@ export class Agent {
       canary: locations.canary,
       emergency: this.emergency.view(),
       doubts: this.provenance.doubts(this.engine.current),
+      preemption: this.#preemption,
+      handNotes: this.hand.notes,
       rejected: up.rejected,
       startedMs: this.#startedMs,
       version,
@@ -293,8 +308,8 @@ export class Agent {
   stats(by?: StatsReport["by"]): StatsReport {
     return statsOf(this.#parts.up.state, {
       ruleName: (rule) => this.engine.numbers.nameOf(rule) ?? `rule-${rule}`,
-      cgroupPath: (id) => this.#cgroupPaths.get(id),
-      filePath: (identity) => this.#filePaths.get(identity),
+      cgroupPath: (id) => this.#names.cgroup(id),
+      filePath: (identity) => this.#names.file(identity),
     }, by);
   }
 
@@ -386,9 +401,7 @@ export class Agent {
   }
 
   #emit(event: DecisionEvent): void {
-    const { file, process } = event;
-    remember(this.#cgroupPaths, BigInt(process.cgroup.id), process.cgroup.path);
-    remember(this.#filePaths, `${file.dev}:${file.ino}:${file.gen}`, file.path);
+    this.#names.remember(event);
     this.#parts.outlets.emit(event);
   }
 }
@@ -399,15 +412,3 @@ const SWEEP_MS = 1000;
 /** After following every rule, so many times as long is left to other work. */
 const FOLLOW_PAUSE = 2;
 const BATCH_MS = 3;
-/** Names kept for stats; the oldest go first. */
-const NAMES_KEPT = 65_536;
-
-function remember<Key>(names: Map<Key, string>, key: Key, name: string): void {
-  if (name === "") return;
-  names.delete(key);
-  names.set(key, name);
-  if (names.size > NAMES_KEPT) {
-    const oldest = names.keys().next();
-    if (!oldest.done) names.delete(oldest.value);
-  }
-}

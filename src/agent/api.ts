@@ -19,6 +19,7 @@
  */
 import type { Backend } from "../kernel/backend.ts";
 import type { Problem } from "../policy/problem.ts";
+import type { Degradation } from "./degradation.ts";
 import type { EmergencyView } from "./emergency_api.ts";
 import type { HandExemptionView } from "./hand_api.ts";
 
@@ -57,6 +58,8 @@ export interface HealthReport {
   readonly backend: Backend | null;
   /** Why the posture is not enforce, and each failed check: one line each. */
   readonly reasons: readonly string[];
+  /** The same with their codes, as far as they lower what the host gets; see docs/degraded-modes.md. */
+  readonly degradations?: readonly Degradation[];
   readonly checks: readonly HealthCheck[];
   readonly policy: PolicySummary | null;
   readonly agent:

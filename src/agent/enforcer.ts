@@ -36,6 +36,8 @@ interface Followed {
   readonly hooks: readonly Hook[];
   /** What the kernel side had added to sets by itself when this one came into force. */
   readonly learntBefore: bigint;
+  /** Likewise what it could not add. */
+  readonly failedBefore: bigint;
 }
 
 /** Puts policies into force and follows them. */
@@ -81,8 +83,8 @@ export class Enforcer {
     filled?.();
     switchTo(this.#state, index, { live: set.live | live.live }, deadline?.());
     const before = this.#current;
-    const { LEARNT: learntBefore } = readCounters(this.#state.maps);
-    this.#current = { live, resolved, hooks: set.hooks, learntBefore };
+    const { LEARNT: learntBefore, LEARN_FAILED: failedBefore } = readCounters(this.#state.maps);
+    this.#current = { live, resolved, hooks: set.hooks, learntBefore, failedBefore };
     if (deadline) this.#previous = before;
     else {
       before?.live[Symbol.dispose]();
@@ -133,6 +135,12 @@ export class Enforcer {
     }
     if (!rules && moved !== 0) control.settleMoved(moved);
     return changedTargets(before, resolved.targets);
+  }
+
+  /** Files that the kernel side could not add to the set in force by itself. */
+  get learnFailures(): number {
+    if (this.#current === undefined) return 0;
+    return Number(readCounters(this.#state.maps).LEARN_FAILED - this.#current.failedBefore);
   }
 
   /** Whether files that came to stand at the policy's places have used up half of the set's room. */

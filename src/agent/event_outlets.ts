@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DecisionEvent } from "../events/event.ts";
+import type { AgentEvent } from "../events/state_event.ts";
 import type { HealthCheck } from "./api.ts";
 import type { EventSink } from "./event_sink.ts";
 
@@ -17,7 +17,7 @@ export class EventOutlets {
   }
 
   /** Hands an event to each. */
-  emit(event: DecisionEvent): void {
+  emit(event: AgentEvent): void {
     if (this.#sinks.length === 0) return;
     const line = JSON.stringify(event);
     for (const sink of this.#sinks) sink.emit(event, line);

@@ -5,7 +5,7 @@
  */
 import { SystemError } from "../../ffi/libc.ts";
 import { DatagramSocket } from "../../ffi/unix_socket.ts";
-import type { DecisionEvent } from "../events/event.ts";
+import type { AgentEvent } from "../events/state_event.ts";
 import { journalEntry } from "../events/journal.ts";
 import { dropReason, Drops, LineWriter } from "./line_writer.ts";
 import { RecordWriter } from "./record_writer.ts";
@@ -18,7 +18,7 @@ export interface EventSink {
   /** Where it writes to. */
   readonly where: string;
   /** @param line The event in JSON. */
-  emit(event: DecisionEvent, line: string): void;
+  emit(event: AgentEvent, line: string): void;
   /** Events that could not be written, by reason. */
   readonly drops: Drops;
   /** Why events are lost now. */
@@ -113,7 +113,7 @@ class LineSink implements EventSink {
     return this.#writer.failure;
   }
 
-  emit(_event: DecisionEvent, line: string): void {
+  emit(_event: AgentEvent, line: string): void {
     this.#writer.write(line);
   }
 
@@ -142,7 +142,7 @@ export class JournalSink implements EventSink {
     return this.#failure;
   }
 
-  emit(event: DecisionEvent, line: string): void {
+  emit(event: AgentEvent, line: string): void {
     try {
       this.#socket.send(journalEntry(event, line));
       this.#failure = undefined;

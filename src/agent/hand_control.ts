@@ -27,7 +27,8 @@ import { HAND_PREFIX, type HandExemption, type HandRule, targetOf } from "./hand
 import { type HandRules, policyRuleOf } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
-import { effectOf, type PolicyEngine } from "./policy_engine.ts";
+import { effectOf } from "./in_force.ts";
+import type { PolicyEngine } from "./policy_engine.ts";
 import { Refusal } from "./refusal.ts";
 
 /** How it reaches the rest of the agent. */

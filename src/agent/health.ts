@@ -13,9 +13,12 @@ import { probeCanary, provesBackend } from "../kernel/canary.ts";
 import { readCounters } from "../kernel/counters.ts";
 import { kernelRelease, lsmList } from "../kernel/host.ts";
 import { stoppedForNs } from "../kernel/emergency.ts";
+import type { Preemption } from "../kernel/preemption.ts";
 import type { KernelState } from "../kernel/state.ts";
 import type { HealthCheck, HealthReport, Posture } from "./api.ts";
 import type { EventOutlets } from "./event_outlets.ts";
+import { codeOfCheck, type Degradation, reasonText } from "./degradation.ts";
+import { degradationsOf } from "./degradation_causes.ts";
 import type { EmergencyView } from "./emergency_api.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
 import type { Rollout } from "./rollout.ts";
@@ -32,6 +35,8 @@ export interface HealthContext {
   readonly emergency: EmergencyView;
   /** What is doubtful about where the policy comes from, one line each. */
   readonly doubts: readonly string[];
+  readonly preemption: Preemption;
+  readonly handNotes: readonly string[];
   readonly startedMs: number;
   readonly version: string;
 }
@@ -51,12 +56,19 @@ export function healthOf(context: HealthContext): HealthReport {
     historyCheck(context.rollout.problems),
   ];
   const inForce = engine.current;
-  const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+  const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }): Degradation => ({
+    code: codeOfCheck(name),
+    detail: `${name}: ${detail}`,
+  }));
+  const rollout = context.rollout.notes.map((detail): Degradation => ({ code: "rollout", detail }));
+  const doubts = context.doubts.map((detail): Degradation => ({ code: "provenance", detail }));
+  const degradations = [...degradationsOf(context, posture), ...rollout, ...doubts, ...failed];
   return {
     ok: failed.length === 0 && posture !== "off",
     posture,
     backend: state.backend,
-    reasons: [...postureReasons(context, posture), ...context.rollout.notes, ...context.doubts, ...failed],
+    reasons: degradations.map(reasonText),
+    degradations,
     checks,
     policy: inForce ? summaryOf(inForce) : null,
     agent: {
@@ -81,29 +93,6 @@ export function postureOf(state: KernelState, engine: PolicyEngine): Posture {
   if (stoppedForNs(control) > 0n) return "off";
   if (!engine.wantsEnforce) return "audit";
   return canEnforce(state.backend) ? "enforce" : "degraded";
-}
-
-function postureReasons(
-  { state, engine, rejected, emergency }: HealthContext,
-  posture: Posture,
-): string[] {
-  const refused = rejected.map(({ backend, reason }) => `backend ${backend} is not in use: ${reason}`);
-  switch (posture) {
-    case "enforce":
-      return refused;
-    case "degraded":
-      return [`the policy asks to enforce, but ${state.backend} can only report`, ...refused];
-    case "audit":
-      return [engine.current ? "the policy only audits" : "no policy is in force", ...refused];
-    case "off":
-      return [stoppedText(emergency), ...refused];
-  }
-}
-
-/** An emergency stop in one line. */
-export function stoppedText({ reason, remaining_s, until }: EmergencyView): string {
-  const why = reason === null ? "the reason was not recorded" : reason;
-  return `an emergency stop is on for ${remaining_s} s more, until ${until}: ${why}`;
 }
 
 function linksCheck({ links, backend }: KernelState): HealthCheck {

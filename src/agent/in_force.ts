@@ -3,12 +3,15 @@
  *
  * @module
  */
-import type { Policy, Rule, Scope } from "../policy/model.ts";
+import { type Backend, canEnforce, type Hook } from "../kernel/backend.ts";
+import type { Mode, Policy, Rule, Scope } from "../policy/model.ts";
 import type { ResolvedPolicy } from "../policy/resolve.ts";
 
 /** A policy that is in force. */
 export interface InForce extends WholePolicy {
   readonly resolution: ResolvedPolicy;
+  /** Hooks that rules need and this backend does not see. */
+  readonly missingHooks: readonly Hook[];
   readonly generation: bigint;
   readonly appliedNs: bigint;
 }
@@ -97,4 +100,9 @@ export function extendedBy(policy: Policy, { rules, scopes }: ExtraRules): Polic
 /** Whether a policy is one that the engine has put into force. */
 export function isInForce(policy: CheckedPolicy): policy is InForce {
   return "resolution" in policy;
+}
+
+/** What happens to operations that a rule names, under a backend. */
+export function effectOf({ mode }: { readonly mode: Mode }, backend: Backend): "deny" | "audit" {
+  return mode === "enforce" && canEnforce(backend) ? "deny" : "audit";
 }

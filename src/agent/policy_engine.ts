@@ -6,7 +6,6 @@
 import { SystemError } from "../../ffi/libc.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { ensureCanary, setWithCanary } from "../kernel/canary.ts";
-import { type Backend, canEnforce } from "../kernel/backend.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
 import type { SetEntry } from "../kernel/entries.ts";
@@ -64,6 +63,8 @@ export class PolicyEngine {
   readonly #enforcer: Enforcer;
   readonly #beside: Beside;
   #current: InForce | undefined;
+  /** Files that left their places and are no longer covered since the policy was applied. */
+  #dropped = 0;
   #extra: ExtraRules = NO_RULES;
   #looks = 0;
   #pending: Omit<PendingPolicy, "deadlineNs"> | undefined;
@@ -149,7 +150,10 @@ export class PolicyEngine {
     const covered = this.#enforcer.covered(before.length, carry);
     const { set, resolution } = this.#resolve(whole, { dryRun, covered });
     if (dryRun) {
-      return { inForce: { ...whole, resolution, generation: 0n, appliedNs: 0n }, applied: false };
+      return {
+        inForce: { ...whole, resolution, missingHooks: [], generation: 0n, appliedNs: 0n },
+        applied: false,
+      };
     }
     const { store } = this.#context;
     store.keep(checked, checked.policy);
@@ -315,10 +319,20 @@ export class PolicyEngine {
       ? []
       : [`${this.#context.state.backend} does not see: ${missingHooks.join(", ")}`];
     const warnings = [...new Set([...checked.warnings, ...unseen])];
-    const inForce = { ...checked, warnings, resolution, generation, appliedNs };
+    const inForce = { ...checked, warnings, resolution, missingHooks, generation, appliedNs };
     this.#current = isNothing ? undefined : inForce;
     this.#extra = extra;
     return inForce;
+  }
+
+  /** Files that came to stand at rules' places and that the kernel side could not add to the set by itself. */
+  get learnFailures(): number {
+    return this.#enforcer.learnFailures;
+  }
+
+  /** Files that had left rules' places and are no longer covered, as a set has only so much room. */
+  get droppedCovered(): number {
+    return this.#dropped;
   }
 
   /** Whether the kernel side waits for {@linkcode follow}, or its set has little room left. */
@@ -358,6 +372,7 @@ export class PolicyEngine {
     const rules = policy.rules.length;
     const covered = this.#enforcer.covered(rules);
     const keeps = covered.length <= MAX_KEPT;
+    if (!keeps) this.#dropped += covered.length;
     const { set, resolution } = this.#resolve({ ...current, policy }, keeps ? { covered } : {});
     this.#switch(current, set, resolution, { extra: this.#extra });
     if (keeps) this.#enforcer.coverAsBefore(rules);
@@ -399,11 +414,6 @@ interface SwitchOptions {
 
 /** A quarter of the file filter's bytes. */
 const MAX_KEPT = 1 << AEGIS.FILE_FILTER_BITS - 2;
-
-/** What happens to operations that a rule names, under a backend. */
-export function effectOf({ mode }: { readonly mode: Mode }, backend: Backend): "deny" | "audit" {
-  return mode === "enforce" && canEnforce(backend) ? "deny" : "audit";
-}
 
 function invalid(file: string, problems: readonly Problem[]): Refusal {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;

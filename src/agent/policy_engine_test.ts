@@ -2,7 +2,8 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { probeCanary } from "../kernel/canary.ts";
 import { readRuleCounts } from "../kernel/counters.ts";
 import { ACTION } from "../kernel/layout.ts";
-import { effectOf, type PolicyEngine } from "./policy_engine.ts";
+import { effectOf } from "./in_force.ts";
+import type { PolicyEngine } from "./policy_engine.ts";
 import { policyBytes, refusalOf, TestInstallation } from "./test_support.ts";
 
 function apply(engine: PolicyEngine, bytes: Uint8Array, options = {}): boolean {

@@ -176,13 +176,8 @@ async function bringUpFor(
   }
 }
 
-function announce(agent: Agent, { state, origin, rejected }: BroughtUp, log: (line: string) => void): void {
-  for (const { backend, reason } of rejected) log(`backend ${backend} is not in use: ${reason}`);
-  if (postureOf(state, agent.engine) === "degraded") {
-    log(
-      `DEGRADED: the policy asks to enforce, but on this host ${state.backend} can only report: nothing is refused`,
-    );
-  }
+function announce(agent: Agent, { origin }: BroughtUp, log: (line: string) => void): void {
+  agent.degradation.look();
   log(`${statusOf(agent)}, ${origin}, pid ${Deno.pid}`);
 }
 

@@ -6,6 +6,7 @@
  */
 import type { DecisionEvent } from "../events/event.ts";
 import type { BroughtUp } from "../kernel/bring_up.ts";
+import { isStateEvent, type StateEvent } from "../events/state_event.ts";
 import { TestKernel } from "../kernel/test_support.ts";
 import type { Mode } from "../policy/model.ts";
 import type { EventSink } from "./event_sink.ts";
@@ -46,15 +47,16 @@ export class TestInstallation extends TestKernel {
   }
 }
 
-/** A sink that keeps events in a list. */
-export function keepIn(events: DecisionEvent[]): EventSink {
+/** A sink that keeps events in a list, and what the agent says of itself in another. */
+export function keepIn(events: DecisionEvent[], states: StateEvent[] = []): EventSink {
   return {
     name: "events",
     where: "a list",
     drops: new Drops(),
     failure: undefined,
     emit: (event) => {
-      events.push(event);
+      if (isStateEvent(event)) states.push(event);
+      else events.push(event);
     },
     close: () => Promise.resolve(),
   };

@@ -15,8 +15,7 @@ import { formatCgroup } from "../policy/syntax.ts";
 import type { PolicySummary, PolicyView, RuleView, StatsReport, StatsRow } from "./api.ts";
 import type { HandExemptionsView, HandRulesView } from "./hand_api.ts";
 import { isHandId } from "./hand_file.ts";
-import type { InForce } from "./in_force.ts";
-import { effectOf } from "./policy_engine.ts";
+import { effectOf, type InForce } from "./in_force.ts";
 
 /** The policy in short. */
 export function summaryOf({ policy, sha256, signer = null, resolution }: InForce): PolicySummary {

@@ -10,7 +10,8 @@ import type { DecisionEvent } from "../events/event.ts";
 import { type HostFacts, ocsfOf } from "../events/ocsf.ts";
 import { recordFolder } from "../events/record_files.ts";
 import { parseEvent, RecordedLines } from "../events/recorded.ts";
-import { textLine } from "../events/text.ts";
+import { parseStateEvent, type StateEvent } from "../events/state_event.ts";
+import { stateLine, textLine } from "../events/text.ts";
 import type { Context } from "./context.ts";
 import { choiceOption, JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { CommandError } from "./failure.ts";
@@ -23,7 +24,8 @@ export function addEvents(parent: Parent, context: Context): void {
     .summary("show recorded decisions")
     .description(
       "Shows the decisions that the agent recorded in its state directory, oldest first, one a line. It reads the " +
-        "recorder's files, so it needs no agent. Equal decisions in one second stand in one event, with their count; " +
+        "recorder's files, so it needs no agent. What the agent says of itself (a backend that cannot enforce, an " +
+        "emergency stop and the like) stands among them in the formats text and json. Equal decisions in one second stand in one event, with their count; " +
         "exact numbers are in stats. Exit status: 0 also where nothing matches, 1 where nothing was ever recorded.",
     )
     .option("-f, --follow", "go on with new ones as they come")
@@ -62,13 +64,17 @@ const LOOK_MS = 200;
 /** Printed at once; a reader like `head` may go away after the first of them. */
 const BATCH = 500;
 
-type Format = (event: DecisionEvent, line: string, host: HostFacts) => string;
+interface Format {
+  decision(event: DecisionEvent, line: string, host: HostFacts): string;
+  /** None where the format has no form for what the agent says of itself. */
+  state(event: StateEvent, line: string): readonly string[];
+}
 
 const FORMATS: Readonly<Record<"text" | "json" | "ocsf" | "ecs", Format>> = {
-  text: (event) => textLine(event),
-  json: (_event, line) => line,
-  ocsf: (event, _line, host) => JSON.stringify(ocsfOf(event, host)),
-  ecs: (event, _line, host) => JSON.stringify(ecsOf(event, host)),
+  text: { decision: (event) => textLine(event), state: (event) => [stateLine(event)] },
+  json: { decision: (_event, line) => line, state: (_event, line) => [line] },
+  ocsf: { decision: (event, _line, host) => JSON.stringify(ocsfOf(event, host)), state: () => [] },
+  ecs: { decision: (event, _line, host) => JSON.stringify(ecsOf(event, host)), state: () => [] },
 };
 
 /** Which events are wanted. */
@@ -126,8 +132,9 @@ class EventPrinter implements Disposable {
     };
     for (const line of this.#lines.take()) {
       const event = parseEvent(line);
-      if (event === undefined) this.#damaged++;
-      else if (this.#wants(event)) batch.push(this.#format(event, line, this.#host));
+      if (event !== undefined) {
+        if (this.#wants(event)) batch.push(this.#format.decision(event, line, this.#host));
+      } else this.#addState(line, batch);
       if (batch.length < BATCH) continue;
       flush();
       if (this.#output.closed) return;
@@ -135,7 +142,13 @@ class EventPrinter implements Disposable {
     flush();
   }
 
-  #wants({ rule, time }: DecisionEvent): boolean {
+  #addState(line: string, batch: string[]): void {
+    const event = parseStateEvent(line);
+    if (event === undefined) this.#damaged++;
+    else if (this.#wants(event)) batch.push(...this.#format.state(event, line));
+  }
+
+  #wants({ rule, time }: { readonly rule?: string; readonly time: string }): boolean {
     const { since, rule: id } = this.#wanted;
     return (id === undefined || rule === id) && (since === undefined || Date.parse(time) >= since);
   }

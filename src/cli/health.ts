@@ -4,6 +4,7 @@
  * @module
  */
 import type { HealthReport } from "../agent/api.ts";
+import { type Degradation, reasonText } from "../agent/degradation.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
 import type { Locations } from "../agent/locations.ts";
 import { AgentClient, AgentError } from "./client.ts";
@@ -83,11 +84,24 @@ async function withOwnLook(report: HealthReport, probes: HealthProbes): Promise<
       ...view,
       ok: false,
       checks,
-      reasons: [...view.reasons, `the canary cannot be tried: ${check.detail}`],
+      ...withReason(view, { code: "canary_failed", detail: `the canary cannot be tried: ${check.detail}` }),
     };
   }
-  const reason = `the agent claims enforce, but its canary ${canary} ${check.detail}`;
-  return { ...view, ok: false, posture: "off", checks, reasons: [...view.reasons, reason] };
+  const detail = `the agent claims enforce, but its canary ${canary} ${check.detail}`;
+  return {
+    ...view,
+    ok: false,
+    posture: "off",
+    checks,
+    ...withReason(view, { code: "canary_failed", detail }),
+  };
+}
+
+function withReason(
+  { reasons, degradations = [] }: HealthView,
+  added: Degradation,
+): Pick<HealthView, "reasons" | "degradations"> {
+  return { reasons: [...reasons, reasonText(added)], degradations: [...degradations, added] };
 }
 
 async function lookWithoutAgent(

@@ -5,6 +5,7 @@
  * @module
  */
 import type { HealthCheck, Posture } from "../agent/api.ts";
+import { type Degradation, type DegradationCode, reasonText } from "../agent/degradation.ts";
 import { canEnforce } from "../kernel/backend.ts";
 import type { HealthView } from "./health_view.ts";
 import type { Pinned } from "./pinned.ts";
@@ -31,11 +32,13 @@ export function unattendedReport({ why, pinned, canary, kernel, stopReason }: Un
   if (pinned.kind === "partial" || (pinned.kind === "complete" && canEnforce(pinned.backend))) {
     checks.push({ name: "canary", ok: canary === "refused", detail: canaryDetail(canary) });
   }
+  const degradations: readonly Degradation[] = [{ code: "unattended", detail: why }, ...explanation];
   return {
     ok: false,
     posture,
     backend: pinned.kind === "complete" ? pinned.backend : null,
-    reasons: [why, ...explanation],
+    reasons: degradations.map(reasonText),
+    degradations,
     checks,
     policy: pinned.kind === "complete" && pinned.policy ? policyView(pinned.policy) : null,
     agent: null,
@@ -50,23 +53,42 @@ function postureOf(
   pinned: Unattended["pinned"],
   canary: CanarySeen,
   stopReason = "the reason was not recorded",
-): readonly [Posture, readonly string[]] {
-  if (pinned.kind === "none") return ["off", [NOTHING_PINNED]];
+): readonly [Posture, readonly Degradation[]] {
+  if (pinned.kind === "none") return because("off", "not_attached", NOTHING_PINNED);
   if (pinned.kind === "partial") {
-    return [canary === "refused" ? "enforce" : "off", [`${pinned.reason}; starting the agent mends them`]];
+    const posture = canary === "refused" ? "enforce" : "off";
+    return because(posture, "not_attached", `${pinned.reason}; starting the agent mends them`);
   }
   const { backend, policy, stopped_s } = pinned;
-  if (stopped_s > 0) return ["off", [`an emergency stop is on for ${stopped_s} s more: ${stopReason}`]];
-  if (policy === null) return ["off", ["no policy is in force"]];
+  if (stopped_s > 0) {
+    return because(
+      "off",
+      "emergency_stop",
+      `an emergency stop is on for ${stopped_s} s more: ${stopReason}`,
+    );
+  }
+  if (policy === null) return because("off", "no_policy", "no policy is in force");
   if (!canEnforce(backend)) {
-    const reason = `${backend} reports and cannot refuse; without an agent only the counts go on`;
-    return [policy.enforce ? "degraded" : "audit", [reason]];
+    const detail = `${backend} reports and cannot refuse; without an agent only the counts go on`;
+    return policy.enforce
+      ? because("degraded", "cannot_enforce", detail)
+      : because("audit", "audit_only", detail);
   }
   if (canary === "opened") {
-    return ["off", [`a file that every policy denies was opened: ${backend} does not run`]];
+    const detail = `a file that every policy denies was opened: ${backend} does not run`;
+    return because("off", "canary_failed", detail);
   }
-  const unproven = canary === "refused" ? [] : [`not proven, the canary cannot be tried: ${canary.reason}`];
-  return [policy.enforce ? "enforce" : "audit", unproven];
+  const posture = policy.enforce ? "enforce" : "audit";
+  if (canary === "refused") return [posture, []];
+  return because(posture, "canary_failed", `not proven, the canary cannot be tried: ${canary.reason}`);
+}
+
+function because(
+  posture: Posture,
+  code: DegradationCode,
+  detail: string,
+): readonly [Posture, readonly Degradation[]] {
+  return [posture, [{ code, detail }]];
 }
 
 function pinsCheck(pinned: Unattended["pinned"]): HealthCheck {

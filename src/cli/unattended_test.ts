@@ -32,7 +32,7 @@ for (const [situation, pinned, canary, posture, reason] of CASES) {
     const report = unattendedReport({ why: "no agent is running", pinned, canary, kernel });
     equal(report.posture, posture);
     equal(report.ok, false);
-    equal(report.reasons[0], "no agent is running");
+    equal(report.reasons[0], "no agent is running [unattended]");
     match(report.reasons.join("\n"), reason);
   });
 }

@@ -4,6 +4,13 @@
  * @module
  */
 import type { DecisionEvent } from "./event.ts";
+import {
+  type AgentEvent,
+  isStateEvent,
+  type Severity,
+  type StateEvent,
+  stateMessage,
+} from "./state_event.ts";
 import { messageOf } from "./text.ts";
 
 /**
@@ -13,9 +20,43 @@ import { messageOf } from "./text.ts";
  *
  * @param line The event in JSON.
  */
-export function journalEntry(event: DecisionEvent, line: string): Uint8Array<ArrayBuffer> {
+export function journalEntry(event: AgentEvent, line: string): Uint8Array<ArrayBuffer> {
+  const fields = isStateEvent(event) ? stateFields(event, line) : decisionFields(event, line);
+  // What needs no length is by far the most: one encoding for it.
+  let plain = "";
+  const framed: Uint8Array[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    const text = String(value);
+    if (text.includes("\n")) framed.push(framedField(name, text));
+    else plain += `${name}=${text}\n`;
+  }
+  return joined([encoder.encode(plain), ...framed]);
+}
+
+type Fields = Readonly<Record<string, string | number>>;
+
+/** As syslog counts. */
+const PRIORITIES: Readonly<Record<Severity, number>> = { notice: 5, warning: 4, critical: 2 };
+
+function stateFields(event: StateEvent, line: string): Fields {
+  return {
+    MESSAGE: stateMessage(event),
+    PRIORITY: event.state === "begin" ? PRIORITIES[event.severity] : 5,
+    SYSLOG_IDENTIFIER: "aegisbpf",
+    AEGISBPF_ID: event.id,
+    AEGISBPF_ACTION: event.action,
+    AEGISBPF_CODE: event.code,
+    AEGISBPF_STATE: event.state,
+    AEGISBPF_POSTURE: event.posture,
+    AEGISBPF_POLICY: event.policy.name,
+    AEGISBPF_SERIAL: event.policy.serial,
+    AEGISBPF_EVENT: line,
+  };
+}
+
+function decisionFields(event: DecisionEvent, line: string): Fields {
   const { file, process, policy } = event;
-  const fields: Record<string, string | number> = {
+  return {
     MESSAGE: messageOf(event),
     PRIORITY: event.action === "deny" ? 4 : 5,
     SYSLOG_IDENTIFIER: "aegisbpf",
@@ -35,15 +76,6 @@ export function journalEntry(event: DecisionEvent, line: string): Uint8Array<Arr
     AEGISBPF_COUNT: event.count,
     AEGISBPF_EVENT: line,
   };
-  // What needs no length is by far the most: one encoding for it.
-  let plain = "";
-  const framed: Uint8Array[] = [];
-  for (const [name, value] of Object.entries(fields)) {
-    const text = String(value);
-    if (text.includes("\n")) framed.push(framedField(name, text));
-    else plain += `${name}=${text}\n`;
-  }
-  return joined([encoder.encode(plain), ...framed]);
 }
 
 const encoder = new TextEncoder();

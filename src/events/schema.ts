@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { BACKENDS } from "../kernel/backend.ts";
+import { SEVERITIES } from "./state_event.ts";
 
 /** A number, or its digits where JSON readers would lose some: inode numbers can have 64 bits. */
 const long = z.union([z.int().nonnegative(), z.string().regex(/^[0-9]+$/)]);
@@ -47,8 +48,28 @@ export const eventSchema = z.strictObject({
   ret: z.int().describe("what the operation returned because of this: 0 or a negative error number"),
 });
 
-/** The format as JSON Schema (draft 2020-12). */
+/** A line about the agent itself. */
+export const stateEventSchema = z.strictObject({
+  v: z.literal(1).describe("version of this format"),
+  id: z.string().describe("unique on this host"),
+  time: eventSchema.shape.time,
+  action: z.literal("state").describe("what the host gets became less, or is what it was again"),
+  code: z.string().regex(/^[a-z_]+$/).describe("reason code; docs/degraded-modes.md has them all"),
+  state: z.enum(["begin", "end"]),
+  severity: z.enum(SEVERITIES).describe("critical: not all that rules deny is refused"),
+  detail: z.string().describe("one line for a person"),
+  posture: z.enum(["enforce", "audit", "degraded", "off"]).describe("what the host gets now"),
+  policy: eventSchema.shape.policy,
+  backend: eventSchema.shape.backend,
+});
+
+/** The format of a line as JSON Schema (draft 2020-12): a decision, or a line about the agent itself. */
 export function eventJsonSchema(): Record<string, unknown> {
-  const { $schema, ...body } = z.toJSONSchema(eventSchema);
-  return { $schema, title: "aegisbpf event, version 1", ...body };
+  const { $schema, ...decision } = z.toJSONSchema(eventSchema);
+  const { $schema: _, ...state } = z.toJSONSchema(stateEventSchema);
+  const titled = [
+    { title: "a decision, or another file at a rule's place", ...decision },
+    { title: "the agent about itself", ...state },
+  ];
+  return { $schema, title: "aegisbpf event, version 1", oneOf: titled };
 }

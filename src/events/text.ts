@@ -4,6 +4,7 @@
  * @module
  */
 import type { DecisionEvent } from "./event.ts";
+import { type StateEvent, stateMessage } from "./state_event.ts";
 
 /** What happened, without when; names stand in it as they are. */
 export function messageOf({ action, op, rule, file, process, count }: DecisionEvent): string {
@@ -20,6 +21,12 @@ export function textLine(event: DecisionEvent): string {
   // Microseconds: what a person compares with other logs.
   const time = event.time.replace(/(\.\d{6})\d*Z$/, "$1Z");
   return printable(`${time} ${messageOf(event)} [${event.id}]`);
+}
+
+/** The same for what the agent says of itself. */
+export function stateLine(event: StateEvent): string {
+  const time = event.time.replace(/(\.\d{6})\d*Z$/, "$1Z");
+  return printable(`${time} ${stateMessage(event)} [${event.id}]`);
 }
 
 /** Text whose control characters cannot drive a terminal or break a line. */

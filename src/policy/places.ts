@@ -48,6 +48,9 @@ export class PlaceWalker implements Disposable {
   readonly #tree: PlaceTree;
   readonly #sink: EntrySink;
   readonly #opened = new Map<number, OpenDirectory | undefined>();
+  /** Why directories that are there could not be opened, by place. */
+  readonly #barred = new Map<number, string>();
+  #unreachable: string | undefined;
 
   constructor(identities: Identities, tree: PlaceTree, sink: EntrySink) {
     this.#identities = identities;
@@ -63,7 +66,13 @@ export class PlaceWalker implements Disposable {
    */
   bind(path: string, meaning: PathMeaning): Identity | undefined {
     if (this.#opened.size >= KEPT_OPEN) this[Symbol.dispose]();
+    this.#unreachable = undefined;
     return this.#walk([this.#root()], namesOf(path), meaning, MAX_LINKS);
+  }
+
+  /** Why the last path could not be looked at to its end, as an error's name; undefined where it could. */
+  get unreachable(): string | undefined {
+    return this.#unreachable;
   }
 
   /** Closes the directories. */
@@ -103,7 +112,18 @@ export class PlaceWalker implements Disposable {
   }
 
   #look(directory: FileDescriptor, name: string): Known | undefined {
-    return ifReachable(() => this.#identities.in(directory, name));
+    return this.#ifReachable(() => this.#identities.in(directory, name));
+  }
+
+  /** A server or FUSE process that does not answer, or not to root, has nothing there as far as can be told. */
+  #ifReachable<T>(look: () => T): T | undefined {
+    try {
+      return look();
+    } catch (error) {
+      if (!(error instanceof SystemError && UNREACHABLE.includes(error.code))) throw error;
+      this.#unreachable = error.code;
+      return undefined;
+    }
   }
 
   #follow(
@@ -163,9 +183,11 @@ export class PlaceWalker implements Disposable {
   #enter(above: Step, name: string, node: number): Step {
     if (!this.#opened.has(node)) {
       const { directory } = above;
-      const handle = directory && ifReachable(() => openIfThere(() => openIn(directory, name)));
+      const handle = directory && this.#ifReachable(() => openIfThere(() => openIn(directory, name)));
       this.#opened.set(node, handle && { handle });
+      if (this.#unreachable !== undefined) this.#barred.set(node, this.#unreachable);
     }
+    this.#unreachable ??= this.#barred.get(node);
     return step(node, this.#opened.get(node));
   }
 }
@@ -206,16 +228,6 @@ function step(node: number, opened: OpenDirectory | undefined): Step {
 
 function openIn(directory: FileDescriptor, name: string): FileDescriptor {
   return openAt(name, { flags: OpenFlags.Path | OpenFlags.NoFollow | OpenFlags.Directory, directory });
-}
-
-/** A server or FUSE process that does not answer, or not to root, has nothing there as far as can be told. */
-function ifReachable<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch (error) {
-    if (error instanceof SystemError && UNREACHABLE.includes(error.code)) return undefined;
-    throw error;
-  }
 }
 
 function namesOf(path: string): string[] {

@@ -12,7 +12,7 @@ import type { SetBuilder } from "../kernel/set_builder.ts";
 import { bindCgroup, type CgroupFolder, levelOf } from "./cgroups.ts";
 import type { CgroupRef, InodeTarget, PathTarget, Policy, Rule } from "./model.ts";
 import { OPERATIONS } from "./operations.ts";
-import { PlaceTree, PlaceWalker } from "./places.ts";
+import { type PathMeaning, PlaceTree, PlaceWalker } from "./places.ts";
 import { formatCgroup, formatInodeTarget, formatPathTarget } from "./syntax.ts";
 
 /** Where a target of a rule stands. */
@@ -21,6 +21,8 @@ export interface ResolvedTarget {
   readonly target: PathTarget | InodeTarget;
   /** What stands there; undefined while nothing does. */
   readonly identity?: Identity;
+  /** Why it cannot be told what stands there, as an error's name such as `EACCES`. */
+  readonly unreachable?: string;
 }
 
 /** A cgroup that a policy names, and the bits that stand for it. */
@@ -129,8 +131,7 @@ export class ResolvedPolicy implements Resolution {
       const { rule, target } = known;
       if (!("path" in target) || !ids.has(rule.id)) return known;
       const kind = target.subtree ? "subtree" : "file";
-      const identity = walker.bind(target.path, { kind, rule: indices.get(rule) ?? 0 });
-      return identity ? { rule, target, identity } : { rule, target };
+      return boundBy(walker, rule, target, { kind, rule: indices.get(rule) ?? 0 });
     });
   }
 
@@ -141,13 +142,9 @@ export class ResolvedPolicy implements Resolution {
       const index = this.#indices[position] ?? 0;
       return [
         ...rule.inodes.map((target) => addInode(sink, rule, target, index)),
-        ...rule.paths.map((target): ResolvedTarget => {
-          const identity = walker.bind(target.path, {
-            kind: target.subtree ? "subtree" : "file",
-            rule: index,
-          });
-          return identity ? { rule, target, identity } : { rule, target };
-        }),
+        ...rule.paths.map((target) =>
+          boundBy(walker, rule, target, { kind: target.subtree ? "subtree" : "file", rule: index })
+        ),
       ];
     });
     this.#waitingCgroups = this.#callers.cgroupMasks
@@ -172,6 +169,13 @@ export function targetText(target: PathTarget | InodeTarget): string {
 
 const AEGIS_EXEMPT = 1n;
 const SIGNALS: Readonly<Record<Rule["signal"], number>> = { none: 0, term: 15, kill: 9 };
+
+function boundBy(walker: PlaceWalker, rule: Rule, target: PathTarget, meaning: PathMeaning): ResolvedTarget {
+  const identity = walker.bind(target.path, meaning);
+  if (identity) return { rule, target, identity };
+  const { unreachable } = walker;
+  return unreachable === undefined ? { rule, target } : { rule, target, unreachable };
+}
 
 function addInode(sink: EntrySink, rule: Rule, target: InodeTarget, index: number): ResolvedTarget {
   const dev = deviceNumber(target.major, target.minor);

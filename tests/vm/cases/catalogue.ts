@@ -2,6 +2,7 @@
 
 import type { Case } from "../guest/case.ts";
 import { actions } from "./actions.ts";
+import { handMade } from "./by_hand.ts";
 import { callers } from "./callers.ts";
 import { descriptors } from "./descriptors.ts";
 import { direct } from "./direct.ts";
@@ -41,5 +42,6 @@ export const catalogue: readonly Case[] = [
   ...races,
   ...proofs,
   ...lives,
+  ...handMade,
   ...fallback,
 ];

@@ -26,12 +26,20 @@ export interface Event {
   readonly [key: string]: unknown;
 }
 
+/** The part of an event about the agent itself that cases look at. */
+export interface StateEvent {
+  readonly code: string;
+  readonly state: "begin" | "end";
+  readonly posture: string;
+}
+
 /** The actions of events that stand for decisions; others tell of the rules themselves. */
 const DECISIONS = ["deny", "audit"];
 
 /** The events of one agent. */
 export class EventLog {
   #seen: Event[] = [];
+  readonly #states: StateEvent[] = [];
   #offset = 0;
   #rest = "";
 
@@ -42,6 +50,12 @@ export class EventLog {
   all(): readonly Event[] {
     this.#read();
     return this.#seen;
+  }
+
+  /** What the agent has said of itself so far. */
+  states(): readonly StateEvent[] {
+    this.#read();
+    return this.#states;
   }
 
   /** How many decisions the events of a rule stand for so far. */
@@ -93,6 +107,11 @@ export class EventLog {
     this.#offset += n;
     const lines = (this.#rest + new TextDecoder().decode(bytes.subarray(0, n))).split("\n");
     this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#seen.push(JSON.parse(line));
+    for (const line of lines) {
+      const event = JSON.parse(line);
+      // What the agent says of itself is about no file and no rule.
+      if (event.action === "state") this.#states.push(event);
+      else this.#seen.push(event);
+    }
   }
 }
