@@ -13,7 +13,8 @@
  *     /v1/deny, /v1/allow                → see hand_api.ts
  *     /v1/emergency                      → see emergency_api.ts
  *
- * Every refusal is an ApiErrorBody with a status of 400 to 599.
+ * Every refusal is an ApiErrorBody with a status of 400 to 599. docs/openapi.yaml says the same for others; a test holds it
+ * against this.
  *
  * @module
  */
