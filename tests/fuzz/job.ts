@@ -9,6 +9,8 @@ export interface FuzzJob {
   readonly target: string;
   readonly seed: number;
   readonly ms: number;
+  /** Path of a file that holds the input at work, whatever ends the process. */
+  readonly current: string;
   /** Int32: how many inputs were begun; Int32: the last one's length; the last one. */
   readonly shared: SharedArrayBuffer;
 }

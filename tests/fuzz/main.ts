@@ -2,10 +2,11 @@
  * Gives each reader of outside input inputs that were made from good ones by small and large accidents, and looks that it
  * neither crashes nor hangs, keeps its promises (see targets.ts) and stays within its memory.
  *
- *   tests/fuzz/run [--seconds 60] [--seed 1] [TARGET]...    all targets by default, in that time together
+ *   tests/fuzz/run [SECONDS] [--seed 1] [TARGET]...         all targets by default, in that time together
  *   tests/fuzz/run --input FILE TARGET                      one input again
  *
- * One seed gives one sequence of inputs. An input that fails is kept in build/fuzz/. The last line is
+ * One seed gives one sequence of inputs. An input that fails is kept in build/fuzz/; when the whole process dies of one, it
+ * is NAME.current there. The last line is
  * `N passed, N failed, 0 skipped`, a target each; exit status 1 when one failed.
  */
 import { parseArgs } from "node:util";
@@ -27,9 +28,11 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const names = positionals.length > 0 ? positionals : Object.keys(TARGETS);
+const amounts = positionals.filter((word) => /^\d+$/.test(word));
+const chosen = positionals.filter((word) => !amounts.includes(word));
+const names = chosen.length > 0 ? chosen : Object.keys(TARGETS);
 const unknown = names.find((name) => !Object.hasOwn(TARGETS, name));
-const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+const [seconds, seed] = [Number(amounts[0] ?? values.seconds), Number(values.seed)];
 if (unknown !== undefined || !(seconds > 0) || !Number.isInteger(seed)) {
   console.error(
     `Expected --seconds and --seed to be numbers, and targets of ${Object.keys(TARGETS).join(", ")}`,
@@ -40,16 +43,19 @@ if (values.input !== undefined) {
   for (const name of names) console.log(`${name}: ${TARGETS[name]?.run(Deno.readFileSync(values.input))}`);
   Deno.exit(0);
 }
+console.log(`seed ${seed}, ${seconds} s`);
+Deno.mkdirSync(CRASHES, { recursive: true });
 let failed = 0;
 for (const name of names) {
-  const report = await fuzz({ target: name, seed, ms: seconds * 1000 / names.length });
+  const current = `${CRASHES}/${name}.current`;
+  const report = await fuzz({ target: name, seed, ms: seconds * 1000 / names.length, current });
+  Deno.removeSync(current);
   const rate = `${report.inputs} inputs, ${report.outcomes} outcomes, ${Math.round(peak() / (1 << 20))} MB`;
   if (report.failure === undefined) {
     console.log(`${name} ... ok: ${rate}`);
     continue;
   }
   failed++;
-  Deno.mkdirSync(CRASHES, { recursive: true });
   const kept = `${CRASHES}/${name}-${seed}`;
   Deno.writeFileSync(kept, report.input ?? new Uint8Array());
   console.log(

@@ -3,20 +3,17 @@
  *
  * @module
  */
-import { deepStrictEqual, ok } from "node:assert/strict";
+import { ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { fileURLToPath } from "node:url";
 import { parseConfig } from "../../src/agent/config.ts";
 import { Refusal } from "../../src/agent/refusal.ts";
-import { exportPolicy } from "../../src/policy/export.ts";
-import { importIni } from "../../src/policy/ini_import.ts";
-import { parsePolicy } from "../../src/policy/parse.ts";
-import { withoutLines } from "../../src/policy/testing.ts";
 import type { Problem } from "../../src/policy/problem.ts";
 import { isPrincipal, parseAllowedSigners } from "../../src/policy/signature/allowed_signers.ts";
 import { SignatureError } from "../../src/policy/signature/failure.ts";
 import { parseRevokedKeys } from "../../src/policy/signature/revoked_keys.ts";
 import { checkSignature, readSignature } from "../../src/policy/signature/sshsig.ts";
+import { corpusOf } from "./corpus.ts";
+import { ini, policy } from "./policy_targets.ts";
 
 /** One reader. */
 export interface Target {
@@ -35,39 +32,8 @@ export interface Target {
 
 /** Every target by its name, which is also that of its folder in corpus/. */
 export const TARGETS: Readonly<Record<string, Target>> = {
-  policy: {
-    corpus: corpusOf("policy"),
-    pieces: [
-      ..."\n \t#{}[],:'\"|>?-/*&!%",
-      "\r\n",
-      "- ",
-      ": ",
-      "**",
-      "null",
-      "\u2028",
-      "__proto__: ",
-      "id: ",
-    ],
-    run: (input) => {
-      const result = parsePolicy(input, "f");
-      if (!result.ok) return problemsOf(result.problems);
-      const again = parsePolicy(exportPolicy(result.policy), "g");
-      ok(again.ok, "an exported policy is valid");
-      deepStrictEqual(withoutLines(again.policy), withoutLines(result.policy));
-      return "accepted";
-    },
-  },
-  ini: {
-    corpus: corpusOf("ini"),
-    pieces: [..."\n []=#;:/", "\r\n", "[deny_path]", "[deny_inode]", "[allow_cgroup]", "version=", "cgid:"],
-    run: (input) => {
-      const options = { name: "fuzz", serial: 1, skipUnsupported: input.length % 2 === 0 };
-      const result = importIni(input, "f", options);
-      if (!result.ok) return problemsOf(result.problems);
-      ok(parsePolicy(result.text, "g").ok, "an imported policy is valid");
-      return `accepted, ${result.skipped.length} skipped`;
-    },
-  },
+  policy,
+  ini,
   config: {
     corpus: corpusOf("config"),
     pieces: [..."\n [],:#'\"*", "\r\n", "require_signature", "signers", "true", "false", "- "],
@@ -143,12 +109,6 @@ const GENUINE = new Set(TARGETS.signature?.corpus.map(textOf));
 
 function textOf(signature: Uint8Array): string {
   return Buffer.from(signature).toString("latin1").replaceAll("\n", "");
-}
-
-function corpusOf(name: string): readonly Uint8Array[] {
-  const folder = fileURLToPath(new URL(`corpus/${name}`, import.meta.url));
-  const files = [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
-  return files.map((file) => Deno.readFileSync(`${folder}/${file}`));
 }
 
 /** The first problem, once it is clear that each has its place. */

@@ -14,7 +14,7 @@ const MAX_POOL = 2_000;
 const scope = self as unknown as Worker;
 scope.onmessage = ({ data }: MessageEvent<FuzzJob>) => scope.postMessage(work(data));
 
-function work({ target: name, seed, ms, shared }: FuzzJob): FuzzReport {
+function work({ target: name, seed, ms, current, shared }: FuzzJob): FuzzReport {
   const target = TARGETS[name];
   if (target === undefined) throw new Error(`There is no target ${name}`);
   const random = new Random(seed);
@@ -28,6 +28,7 @@ function work({ target: name, seed, ms, shared }: FuzzJob): FuzzReport {
       ? random.pick(pool)
       : mutate(random, pool, target.pieces, MAX_INPUT);
     bytes.set(input);
+    Deno.writeFileSync(current, input);
     Atomics.store(counter, 1, input.length);
     Atomics.store(counter, 0, inputs + 1);
     try {
