@@ -74,14 +74,14 @@ static __always_inline int open_slow(struct file *file, __u32 backend)
 	}
 	if (!verdict)
 		return 0;
-	as = how(ops, backend, 0, live);
-	acted = act(ino, tail, verdict, as);
+	as = how(verdict, ops, backend, 0, live);
+	acted = act(ino, tail, as);
 	if (acted & ACT_SEND) {
 		if (HAS_TYPED_TASK)
-			send_typed(file, verdict, as);
+			send_typed(file, as, acted);
 		else
 			send((__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
-			     (__u64)BPF_CORE_READ(file, f_path.mnt), verdict, as);
+			     (__u64)BPF_CORE_READ(file, f_path.mnt), as, acted);
 	}
 	return answer(acted & ACT_REFUSE);
 }
@@ -136,11 +136,11 @@ static __always_inline int on_object(__u64 inode_address, __u64 dentry, __u64 mn
 	verdict = judge_object(inode_address, dentry, ops, live);
 	if (!verdict)
 		return 0;
-	as = how(ops, backend, flags, live);
+	as = how(verdict, ops, backend, flags, live);
 	tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
-	acted = act(BPF_CORE_READ(inode, i_ino), tail, verdict, as);
+	acted = act(BPF_CORE_READ(inode, i_ino), tail, as);
 	if (acted & ACT_SEND)
-		send(inode_address, dentry, mnt, verdict, as);
+		send(inode_address, dentry, mnt, as, acted);
 	return answer(acted & ACT_REFUSE);
 }
 

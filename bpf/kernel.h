@@ -125,6 +125,19 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
+struct cred {
+	kuid_t uid;
+	kgid_t gid;
+};
+
 struct task_struct {
 	unsigned int flags;
 	unsigned int personality;
@@ -137,6 +150,8 @@ struct task_struct {
 	struct files_struct *files;
 	struct css_set *cgroups;
 	__u64 start_boottime;
+	const struct cred *cred;
+	char comm[16];
 };
 
 

@@ -189,7 +189,7 @@ __u64 bind_name(__u64 at_address, __u64 inode)
 		control.moved = bpf_ktime_get_boot_ns() | 1;
 	if (bound) {
 		count(AEGIS_EMITTED);
-		send(inode, at_address, 0, bound >> 32, how(0, 0, HOW_BOUND, live));
+		send(inode, at_address, 0, how(bound >> 32, 0, 0, HOW_BOUND, live), 0);
 	}
 	return bound;
 }

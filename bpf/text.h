@@ -176,6 +176,31 @@ static __always_inline __u64 address_of(const void *pointer)
 	return address;
 }
 
+/* write_cgroup() through typed pointers. */
+static __noinline int write_cgroup_typed(struct aegis_record *record, struct cgroup *cgrp)
+{
+	struct kernfs_node *kn = cgrp->kn;
+	__u32 level = cgrp->level, i;
+
+	for (i = 0; i < PATH_NAMES; i++) {
+		__u32 at = *(volatile __u32 *)&record->text_len;
+		long len;
+
+		if (i >= level)
+			return 0;
+		if (at > AEGIS_TEXT)
+			break;
+		len = bpf_probe_read_kernel_str(record->text + at, NAME_ROOM, kn->name);
+		if (len <= 0)
+			break;
+		record->text_len = at + len;
+		kn = bpf_core_field_exists(struct kernfs_node, parent) ? kn->parent :
+									 ((struct kernfs_node___rcu *)kn)->__parent;
+	}
+	record->flags |= AEGIS_TEXT_TRUNCATED;
+	return 0;
+}
+
 /* write_path() through typed pointers, at less than half the cost; beyond the mount it goes on untyped. */
 static __noinline int write_path_typed(struct aegis_record *record, struct dentry *dentry, struct vfsmount *mnt,
 				       struct fs_struct *fs)

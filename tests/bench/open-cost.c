@@ -4,9 +4,13 @@
  *   open-cost [--cgroup DIR] [--empty lsm|fmod_ret] same FILE [OPENS]     one file, again and again
  *   open-cost [...] each DIR                                              512 files in 8 directories, each once a round
  *   open-cost [...] fresh DIR                                             64 files a round that were never opened before
+ *   open-cost [...] spaced PREFIX                                         64 files, each once a round, 1.1 s between rounds
+ *   open-cost [...] chmod|rename|link|mmap FILE                           not an open: what another hook would see
  *   open-cost tree DIR [COUNT]                                            makes DIR's files for `each` and `fresh`, or so many
+ *   open-cost flat PREFIX                                                 makes the files for `spaced`
  *
- * Prints `MEDIAN MIN MAX ok|ERRNO`, nanoseconds for one open (and close, where it opens), over the rounds without the first.
+ * Prints `MEDIAN MIN MAX ok|ERRNO`, nanoseconds for one open (and close, where it opens) or operation (a rename there and
+ * back, a link and its unlink, a mapping and its end), over the rounds without the first.
  * --empty attaches a program that only returns 0, by plain system calls, so that no compiler or library is asked for.
  */
 #define _GNU_SOURCE
@@ -19,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -158,8 +163,16 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void measure(char (*names)[64], int files, int opens, int fresh)
+static void print_rounds(double *rounds, int outcome)
 {
+	qsort(rounds + 1, ROUNDS - 1, sizeof(double), by_value);
+	printf("%.0f %.0f %.0f %s\n", rounds[1 + (ROUNDS - 1) / 2], rounds[1], rounds[ROUNDS - 1],
+	       outcome ? strerrorname_np(outcome) : "ok");
+}
+
+static void measure(char (*names)[64], int files, int opens, int fresh, int spaced)
+{
+	const struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
 	double rounds[ROUNDS];
 	int outcome = 0;
 
@@ -175,10 +188,46 @@ static void measure(char (*names)[64], int files, int opens, int fresh)
 				outcome = errno;
 		}
 		rounds[r] = (double)(now() - start) / opens;
+		if (spaced)
+			nanosleep(&pause, NULL);
 	}
-	qsort(rounds + 1, ROUNDS - 1, sizeof(double), by_value);
-	printf("%.0f %.0f %.0f %s\n", rounds[1 + (ROUNDS - 1) / 2], rounds[1], rounds[ROUNDS - 1],
-	       outcome ? strerrorname_np(outcome) : "ok");
+	print_rounds(rounds, outcome);
+}
+
+/* Returns 0 or -1, as system calls do. */
+static int operate(const char *operation, const char *path, const char *other, int fd)
+{
+	void *mapped;
+
+	if (!strcmp(operation, "chmod"))
+		return chmod(path, 0644);
+	if (!strcmp(operation, "rename"))
+		return rename(path, other) || rename(other, path) ? -1 : 0;
+	if (!strcmp(operation, "link"))
+		return link(path, other) || unlink(other) ? -1 : 0;
+	mapped = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	return mapped == MAP_FAILED ? -1 : munmap(mapped, 4096);
+}
+
+static void measure_operation(const char *operation, const char *path)
+{
+	double rounds[ROUNDS];
+	char other[4096];
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		die(path);
+	snprintf(other, sizeof(other), "%s.other", path);
+	for (int r = 0; r < ROUNDS; r++) {
+		int64_t start = now();
+
+		for (int i = 0; i < EACH; i++)
+			if (operate(operation, path, other, fd))
+				die(operation);
+		rounds[r] = (double)(now() - start) / EACH;
+	}
+	close(fd);
+	print_rounds(rounds, 0);
 }
 
 static void join_cgroup(const char *dir)
@@ -193,12 +242,49 @@ static void join_cgroup(const char *dir)
 	close(fd);
 }
 
+static void make_flat(const char *prefix)
+{
+	char path[4096];
+
+	for (int i = 0; i < FRESH; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%02d", prefix, i);
+		fd = open(path, O_CREAT | O_WRONLY, 0644);
+		if (fd < 0)
+			die(path);
+		close(fd);
+	}
+}
+
+/* The names that a mode opens; returns how many. */
+static int name_files(char (*names)[64], const char *mode, const char *path)
+{
+	struct stat st;
+	int count = TREE;
+
+	if (!strcmp(mode, "same"))
+		count = 1;
+	else if (!strcmp(mode, "spaced"))
+		count = FRESH;
+	for (int n = 0; n < count; n++) {
+		if (count == 1)
+			snprintf(names[n], sizeof(names[n]), "%s", path);
+		else if (count == FRESH)
+			snprintf(names[n], sizeof(names[n]), "%s%02d", path, n);
+		else
+			file_name(names[n], path, n);
+		if (stat(names[n], &st)) /* brings the name into the cache; no open */
+			die(names[n]);
+	}
+	return count;
+}
+
 int main(int argc, char **argv)
 {
 	static char names[TREE][64];
 	struct sched_param first = {.sched_priority = 1};
-	struct stat st;
-	int i = 1, tree;
+	int i = 1, count;
 
 	for (; i + 1 < argc && !strncmp(argv[i], "--", 2); i += 2) {
 		if (!strcmp(argv[i], "--cgroup"))
@@ -207,28 +293,27 @@ int main(int argc, char **argv)
 			attach_empty(argv[i + 1]);
 	}
 	if (i + 1 >= argc) {
-		fprintf(stderr, "usage: open-cost [--cgroup DIR] [--empty lsm|fmod_ret] same|each|fresh|tree PATH\n");
+		fprintf(stderr, "usage: open-cost [--cgroup DIR] [--empty lsm|fmod_ret] "
+				"same|each|fresh|spaced|chmod|rename|link|mmap|tree|flat PATH\n");
 		return 2;
 	}
 	if (!strcmp(argv[i], "tree"))
 		return make_tree(argv[i + 1], argv[i + 2] ? atoi(argv[i + 2]) : TREE), 0;
+	if (!strcmp(argv[i], "flat"))
+		return make_flat(argv[i + 1]), 0;
 	/* Nobody else runs between two readings of the clock; an agent reads its events after the round. */
 	if (sched_setscheduler(0, SCHED_FIFO, &first))
 		die("SCHED_FIFO");
-	tree = strcmp(argv[i], "same") != 0;
-	for (int n = 0; n < (tree ? TREE : 1); n++) {
-		if (tree)
-			file_name(names[n], argv[i + 1], n);
-		else
-			snprintf(names[n], sizeof(names[n]), "%s", argv[i + 1]);
-		if (stat(names[n], &st)) /* brings the name into the cache; no open */
-			die(names[n]);
-	}
-	if (!tree)
-		measure(names, 1, argv[i + 2] ? atoi(argv[i + 2]) : EACH, 0);
+	if (!strchr("sef", argv[i][0]))
+		return measure_operation(argv[i], argv[i + 1]), 0;
+	count = name_files(names, argv[i], argv[i + 1]);
+	if (count == 1)
+		measure(names, 1, argv[i + 2] ? atoi(argv[i + 2]) : EACH, 0, 0);
+	else if (count == FRESH)
+		measure(names, FRESH, FRESH, 0, 1);
 	else if (!strcmp(argv[i], "each"))
-		measure(names, EACH, EACH, 0);
+		measure(names, EACH, EACH, 0, 0);
 	else
-		measure(names, FRESH * ROUNDS, FRESH, 1);
+		measure(names, FRESH * ROUNDS, FRESH, 1, 0);
 	return 0;
 }

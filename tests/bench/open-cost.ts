@@ -1,5 +1,5 @@
 /**
- * Measures instructions for one open and close in a guest whose clock advances with its instructions.
+ * Measures instructions for one open and close (and some other operations) in a guest whose clock advances with its instructions.
  *
  *   tests/bench/open-cost [--kernel K] [--lsm bpf|none]... [--agent PATH | --no-agent] [--json]
  *
@@ -26,6 +26,9 @@ interface Row {
   readonly limit?: { readonly over_bare?: number; readonly instructions?: number };
 }
 
+/** What two measurements of the same may differ by. */
+const NOISE = 30;
+
 /** The rows, which of them is the bare one to compare with, and what they may cost. */
 const ROWS: Record<
   string,
@@ -34,13 +37,23 @@ const ROWS: Record<
   "bare": { text: "no program, one file", bare: "bare" },
   "bare-each": { text: "no program, 512 files in 8 directories", bare: "bare-each" },
   "bare-fresh": { text: "no program, files never opened before", bare: "bare-fresh" },
+  "bare-deep": { text: "no program, 512 files at depth 8", bare: "bare-deep" },
+  "bare-spaced": { text: "no program, 64 files, each once a second", bare: "bare-spaced" },
+  ...operations("bare", "no program"),
   "empty": { text: "empty program, one file", bare: "bare" },
   "empty-each": { text: "empty program, 512 files", bare: "bare-each" },
-  "miss-1": { text: "1 rule, 512 files it does not name", bare: "bare-each", limit: { over_bare: 260 } },
-  "miss-10000": {
-    text: "10,000 rules, 512 files they do not name",
+  "miss-inode": { text: "1 inode rule, 512 other files", bare: "bare-each", limit: { over_bare: 260 } },
+  ...operations("absent", "the same", NOISE),
+  "miss-anchors": {
+    text: "9 path rules, 512 files beside them",
     bare: "bare-each",
     limit: { over_bare: 260 },
+  },
+  "miss-10000": { text: "10,000 path rules, 512 other files", bare: "bare-each", limit: { over_bare: 260 } },
+  "miss-subtree": {
+    text: "a subtree rule, 512 other files at depth 8",
+    bare: "bare-deep",
+    limit: { over_bare: 760 },
   },
   "exempt": { text: "a denied file from an exempt cgroup", bare: "bare" },
   "denied-coalesced": {
@@ -57,10 +70,11 @@ const ROWS: Record<
   },
   "denied-event": {
     text: "denied, an event each",
-    bare: "bare-fresh",
+    bare: "bare-spaced",
     limit: { instructions: 13_000 },
     result: "EPERM",
   },
+  "denied-first": { text: "denied, the first of its rule and file", bare: "bare-fresh", result: "EPERM" },
 };
 const WORK = `${ROOT}/build/bench`;
 
@@ -138,6 +152,23 @@ async function measure(lsm: string): Promise<Row[]> {
   });
 }
 
+/** Rows of operations besides opening, whose hooks no rule here needs. */
+function operations(group: string, text: string, limit?: number): typeof ROWS {
+  const named = {
+    chmod: "chmod",
+    rename: "rename there and back",
+    link: "link, unlink",
+    mmap: "mmap, munmap",
+  };
+  return Object.fromEntries(
+    Object.entries(named).map(([operation, name]) => [`${group}-${operation}`, {
+      text: `${text}: ${name}`,
+      bare: `bare-${operation}`,
+      ...(limit === undefined ? {} : { limit: { over_bare: limit } }),
+    }]),
+  );
+}
+
 function exceeds({ limit, over_bare, instructions }: Row): boolean {
   return over_bare > (limit?.over_bare ?? Infinity) || instructions > (limit?.instructions ?? Infinity);
 }
@@ -155,7 +186,7 @@ function print(rows: readonly Row[]): void {
         row.backend.padEnd(8),
         (ROWS[row.row]?.text ?? row.row).padEnd(42),
         String(row.instructions).padStart(7),
-        `+${row.over_bare}`.padStart(7),
+        `${row.over_bare < 0 ? "" : "+"}${row.over_bare}`.padStart(7),
         bound.padStart(7),
         exceeds(row) ? "EXCEEDED" : "",
       ].join("  ").trimEnd(),
