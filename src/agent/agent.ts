@@ -143,7 +143,7 @@ export class Agent {
       engine: this.engine,
       store,
       state: locations.state,
-      anchor: Anchor.open(pins.folder),
+      anchor: Anchor.open(pins.folder, up.beside),
       log: this.log,
       reverted: () => this.#rememberSets(),
       admit: (source, standing) => this.provenance.admit(source, standing),

@@ -32,9 +32,10 @@ export class Anchor implements Disposable {
    * Opens the anchor, or makes an empty one.
    *
    * @param folder The folder of the pins, which exists.
+   * @param others Folders of other schemas' pins, from which a new one takes over what it keeps.
    * @throws {SystemError} if it can be neither opened nor made.
    */
-  static open(folder: string): Anchor {
+  static open(folder: string, others: readonly string[] = []): Anchor {
     const found = Anchor.find(folder);
     if (found) return found;
     const map = BpfMap.create({
@@ -50,7 +51,13 @@ export class Anchor implements Disposable {
       map[Symbol.dispose]();
       throw error;
     }
-    return new Anchor(map);
+    const anchor = new Anchor(map);
+    for (const other of others) {
+      using before = Anchor.find(other);
+      const kept = before?.read();
+      if (kept && kept.entries > anchor.read().entries) anchor.write(kept);
+    }
+    return anchor;
   }
 
   /** The anchor that is pinned; undefined where none is. */

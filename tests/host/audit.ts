@@ -1,6 +1,6 @@
 /**
  * Runs those cases of tests/vm's catalogue that only watch, by the `tracepoint` backend, on this machine's own kernel, as root; then
- * the agent's life, life.ts.
+ * the agent's life, life.ts, and that of policies, rollout.ts.
  *
  *   tests/host/run [--agent PATH]
  *
@@ -28,7 +28,9 @@ try {
   for (const dir of [disk, memory]) Deno.chmodSync(dir, 0o755);
   await buildAct(disk);
   reports = await runCases();
-  reports.push(...await reportsOf("agent", [], [`${ROOT}/tests/host/life.ts`, "--agent", values.agent]));
+  for (const [category, file] of [["agent", "life.ts"], ["rollout", "rollout.ts"]] as const) {
+    reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));
+  }
 } finally {
   for (const dir of [disk, memory]) Deno.removeSync(dir, { recursive: true });
 }
