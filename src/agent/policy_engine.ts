@@ -15,7 +15,7 @@ import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
 import type { Mode, Policy } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
-import { formatProblem, type Problem } from "../policy/problem.ts";
+import { formatProblem } from "../policy/problem.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
 import {
   PolicyTooLargeError,
@@ -42,7 +42,7 @@ import {
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
-import { Refusal } from "./refusal.ts";
+import { invalidPolicy, Refusal } from "./refusal.ts";
 
 /** What the engine works with. */
 export interface EngineContext {
@@ -118,7 +118,7 @@ export class PolicyEngine {
    */
   check(bytes: Uint8Array, file: string, { force = false }: ApplyOptions = {}): CheckedPolicy {
     const parsed = parsePolicy(bytes, file);
-    if (!parsed.ok) throw invalid(file, parsed.problems);
+    if (!parsed.ok) throw invalidPolicy(file, parsed.problems);
     const { sha256, warnings, document } = parsed;
     const { locations, mode, state: { identities } } = this.#context;
     const policy = withMode(parsed.policy, mode);
@@ -414,8 +414,3 @@ interface SwitchOptions {
 
 /** A quarter of the file filter's bytes. */
 const MAX_KEPT = 1 << AEGIS.FILE_FILTER_BITS - 2;
-
-function invalid(file: string, problems: readonly Problem[]): Refusal {
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return new Refusal(4, `${file} is not a valid policy: ${count}`, problems);
-}

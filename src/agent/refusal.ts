@@ -17,3 +17,9 @@ export class Refusal extends Error {
     super(message);
   }
 }
+
+/** The refusal of a policy that is not valid. */
+export function invalidPolicy(file: string, problems: readonly Problem[]): Refusal {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return new Refusal(4, `${file} is not a valid policy: ${count}`, problems);
+}
