@@ -73,23 +73,29 @@ export function peerCredentials(fd: number): PeerCredentials {
  * last look if there is someone whom it does not serve.
  *
  * @param path As it was given to `Deno.listen` or `server.listen`.
+ * @param known Users who are passed over, which costs one system call each.
  */
-export function connectedPeers(path: string): Map<number, PeerCredentials> {
+export function connectedPeers(path: string, known: readonly number[] = []): Map<number, PeerCredentials> {
   const peers = new Map<number, PeerCredentials>();
+  const credentials = new Uint32Array(new ArrayBuffer(12));
+  const bytes = new Uint8Array(credentials.buffer);
+  const length = new Uint8Array(Uint32Array.of(bytes.length).buffer);
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     const fd = Number(name);
-    const option = new Uint8Array(new ArrayBuffer(4));
-    try {
-      getOption(fd, SO_ACCEPTCONN, option, "getsockopt(SO_ACCEPTCONN)");
-    } catch {
-      // No socket, or closed since the directory was read.
-      continue;
-    }
-    if (option[0] !== 0 || localAddress(fd) !== path) continue;
-    const peer = peerCredentials(fd);
-    peers.set(fd, peer);
+    // It fails for what is no socket, or was closed since; one without a peer of its own kernel has pid 0.
+    if (libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes, length) !== 0) continue;
+    const [pid = 0, uid = 0, gid = 0] = credentials;
+    if (pid === 0 || known.includes(uid) || isListener(fd) || localAddress(fd) !== path) continue;
+    peers.set(fd, { pid, uid, gid });
   }
   return peers;
+}
+
+/** A socket that listens has whoever made it for a peer. */
+function isListener(fd: number): boolean {
+  const option = new Uint8Array(new ArrayBuffer(4));
+  getOption(fd, SO_ACCEPTCONN, option, "getsockopt(SO_ACCEPTCONN)");
+  return option[0] !== 0;
 }
 
 const AF_UNIX = 1;

@@ -30,8 +30,11 @@ export interface Service {
   readonly answer: (request: Request) => Promise<Response> | Response;
   /** The answer to what is refused before it is a request. */
   readonly refuse: (status: number, message: string) => Response;
-  /** Asked once a connection is accepted: whether it is to be closed without a word. By default none is. */
-  readonly isStranger?: () => boolean;
+  /**
+   * Whether somebody is connected who is not to be answered. Asked before a request is answered; then all connections
+   * that have come since it last said no are closed without a word. By default nobody is.
+   */
+  readonly hasStranger?: () => boolean;
   readonly bounds?: ServerBounds;
 }
 
@@ -79,14 +82,10 @@ async function acceptAll(
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       continue;
     }
-    if (service.isStranger?.()) {
-      connection.close();
-      continue;
-    }
     const peer = new Peer(connection, bounds);
     makeRoom(open, bounds.connections);
     open.add(peer);
-    const done = serveOne(peer, service, bounds).finally(() => {
+    const done = serveOne(peer, open, service, bounds).finally(() => {
       peer.close();
       open.delete(peer);
       served.delete(done);
@@ -110,19 +109,21 @@ function makeRoom(open: Set<Peer>, connections: number): void {
 
 async function serveOne(
   peer: Peer,
-  { answer, refuse }: Service,
+  open: ReadonlySet<Peer>,
+  { answer, refuse, hasStranger }: Service,
   { maxBody, requestMs }: Required<ServerBounds>,
 ): Promise<void> {
   try {
     const late = new HttpError(408, `Expected a whole request within ${requestMs / 1000} s`);
     const request = await within(requestMs, readRequest(peer, maxBody), late);
-    if (request === undefined) return;
+    if (request === undefined || !isWelcome(peer, open, hasStranger)) return;
     peer.isAnswered = true;
     const response = await answer(request);
     peer.isAnswered = false;
     await writeResponse(peer, response, { head: request.method === "HEAD" });
   } catch (error) {
     if (!(error instanceof HttpError)) return passGone(error);
+    if (!isWelcome(peer, open, hasStranger)) return;
     try {
       await writeResponse(peer, refuse(error.status, error.message));
       await peer.drain();
@@ -130,6 +131,16 @@ async function serveOne(
       passGone(gone);
     }
   }
+}
+
+function isWelcome(peer: Peer, open: ReadonlySet<Peer>, hasStranger: Service["hasStranger"]): boolean {
+  if (peer.isKnown || hasStranger === undefined) return true;
+  const found = hasStranger();
+  for (const other of open) {
+    if (!found) other.isKnown = true;
+    else if (!other.isKnown) other.close();
+  }
+  return !found;
 }
 
 /** A peer that goes away, or was sent away, is no fault. */
@@ -149,6 +160,8 @@ function passGone(error: unknown): void {
 class Peer implements Connection {
   /** While its answer is made; it is not closed then. */
   isAnswered = false;
+  /** Nobody was a stranger while this was there. */
+  isKnown = false;
   readonly #connection: Deno.Conn;
   readonly #pieceMs: number;
   #closed = false;

@@ -24,20 +24,17 @@ export function serveControl(
   return serveBounded(listener, {
     answer: (request) => respond(agent, request),
     refuse: (status, message) => refuse(status, { exit: 2, message }),
-    isStranger: strangerWatch(agent, path),
+    hasStranger: strangerWatch(agent, path),
     bounds: { maxBody: MAX_BODY, ...bounds },
   }, signal);
 }
 
-/**
- * Tells whether the connection that was accepted just now is somebody else's than root's. Strangers are closed as they
- * come, so there is never another one.
- */
+/** Tells whether somebody is connected who is not root: with the means to pass over the socket's mode, for example. */
 function strangerWatch(agent: Agent, path: string): () => boolean {
-  const own = Deno.uid();
+  const served = [0, Deno.uid() ?? 0];
   let nextLog = 0;
   return () => {
-    const peer = connectedPeers(path).values().find(({ uid }) => uid !== 0 && uid !== own);
+    const [peer] = connectedPeers(path, served).values();
     if (peer !== undefined && performance.now() >= nextLog) {
       nextLog = performance.now() + LOG_PAUSE_MS;
       agent.log(`turned away from the control socket: uid ${peer.uid}, pid ${peer.pid}`);

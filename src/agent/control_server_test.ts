@@ -219,10 +219,10 @@ Deno.test(
     Deno.chmodSync(served.path, 0o666);
     const script =
       `use Socket; $SIG{PIPE} = "IGNORE"; socket S, AF_UNIX, SOCK_STREAM, 0; connect S, sockaddr_un(shift) or die $!;
-      syswrite S, "GET /v1/health HTTP/1.1\\r\\n\\r\\n"; local $/; print "answered: ", <S>`;
-    for (let index = 0; index < 2; index++) {
+      syswrite S, shift() . " HTTP/1.1\\r\\n\\r\\n"; local $/; print "answered: ", <S>`;
+    for (const request of ["GET /v1/health", "nonsense"]) {
       const { stdout } = await new Deno.Command("/usr/bin/perl", {
-        args: ["-e", script, served.path],
+        args: ["-e", script, served.path, request],
         cwd: "/",
         uid: 65534,
         gid: 65534,

@@ -202,6 +202,42 @@ const CASES: Cases = {
     strictEqual(await host.end(), 0);
   },
 
+  "whoever wears out the control socket keeps health from nothing": async (host) => {
+    await host.start("--events", "off");
+    const path = `${host.folder}/root/run/aegisbpf/control.sock`;
+    const send = async (text: string) => {
+      const connection = await Deno.connect({ transport: "unix", path });
+      await connection.write(new TextEncoder().encode(text));
+      return connection;
+    };
+    const open = [];
+    for (let index = 0; index < 1000; index++) open.push(await send(index % 2 === 0 ? "" : "GET /v1/he"));
+    const large = await send(`POST /v1/policy/apply HTTP/1.1\r\nContent-Length: ${100 << 20}\r\n\r\n`);
+    const flood = (async () => {
+      for (let sent = 0; sent < 100; sent++) await large.write(new Uint8Array(1 << 20));
+    })().catch(() => {});
+    const slow = await send("POST /v1/policy/apply HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{");
+    for (
+      const wrong of [
+        "{",
+        "\0",
+        "GET / HTTP/1.1\r\n\r\n",
+        `POST /v1/deny/add HTTP/1.1\r\nContent-Length: 1\r\n\r\n{`,
+      ]
+    ) {
+      open.push(await send(wrong));
+    }
+    const health = JSON.parse((await host.ask("health", "--json")).out);
+    // It gives up on an agent that takes longer than 0.7 s.
+    deepStrictEqual([health.ok, health.agent?.pid], [true, host.pid], JSON.stringify(health));
+    await flood;
+    const descriptors = [...Deno.readDirSync(`/proc/${host.pid}/fd`)].length;
+    ok(descriptors < 150, `${descriptors} descriptors`);
+    for (const connection of [...open, large, slow]) connection.close();
+    strictEqual((await host.ask("health")).code, 0);
+    strictEqual(await host.end(), 0);
+  },
+
   "metrics are served where they are asked for, and a taken address is refused by name": async (host) => {
     await host.start("--events", "off", "--metrics", "127.0.0.1:0");
     const [url = ""] = /http:\S+/.exec(host.log) ?? [];
