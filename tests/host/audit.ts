@@ -28,7 +28,12 @@ try {
   for (const dir of [disk, memory]) Deno.chmodSync(dir, 0o755);
   await buildAct(disk);
   reports = await runCases();
-  for (const [category, file] of [["agent", "life.ts"], ["rollout", "rollout.ts"]] as const) {
+  for (
+    const [category, file] of [["agent", "life.ts"], ["rollout", "rollout.ts"], [
+      "signed",
+      "signed.ts",
+    ]] as const
+  ) {
     reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));
   }
 } finally {

@@ -25,7 +25,7 @@ export class KeyFolder implements Disposable {
   ): Promise<SshKeygen> {
     const child = new Deno.Command("ssh-keygen", {
       args: [...args],
-      env: { TZ: Deno.env.get("TZ") ?? "", ...env },
+      env,
       stdin: input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
