@@ -71,6 +71,7 @@ function checkKeysBelow(document: PolicyDocument, node: unknown, path: KeyPath, 
         document.place(keyNode),
         [...path, key],
         `the key ${quote(key)} is already on line ${line}`,
+        "each key once",
       );
     } else if (key === "__proto__") {
       // JavaScript's objects cannot be trusted with this one, so the schema does not see it as the others.
@@ -95,6 +96,7 @@ function checkIds(document: PolicyDocument, rules: readonly unknown[], problems:
         document.place(node),
         ["rules", index, "id"],
         `the id ${quote(id)} is already on line ${line}`,
+        "an id of its own for each rule",
       );
     }
   });
