@@ -126,19 +126,6 @@ export class Agent {
       decisions: (rules) => decisionsOf(up.state, rules, this.engine.numbers),
       log: this.log,
     });
-    this.hand = new HandControl({
-      hand,
-      engine: this.engine,
-      state: up.state,
-      locations,
-      installed: () => this.#rememberSets(),
-      log: this.log,
-    });
-    const record = new EmergencyRecord(locations.state);
-    this.emergency = new EmergencyControl(
-      new Emergency({ control: up.state.control, record, via: "agent" }),
-      this.log,
-    );
     this.rollout = new Rollout({
       engine: this.engine,
       store,
@@ -148,6 +135,19 @@ export class Agent {
       reverted: () => this.#rememberSets(),
       admit: (source, standing) => this.provenance.admit(source, standing),
     });
+    const { history } = this.rollout;
+    this.hand = new HandControl({
+      hand,
+      engine: this.engine,
+      state: up.state,
+      locations,
+      installed: () => this.#rememberSets(),
+      history,
+      log: this.log,
+    });
+    const record = new EmergencyRecord(locations.state);
+    const emergency = new Emergency({ control: up.state.control, record, via: "agent" });
+    this.emergency = new EmergencyControl(emergency, { history, log: this.log });
     this.degradation = new DegradationLog({
       health: () => this.health(),
       policy: () => this.#currentLabel(),

@@ -7,7 +7,7 @@
 import * as z from "zod";
 import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
 import { writeDurably } from "./durable_file.ts";
-import { setAside } from "./set_aside.ts";
+import { asideText } from "./set_aside.ts";
 
 const entry = z.strictObject({
   at: z.iso.datetime(),
@@ -45,7 +45,7 @@ export class EmergencyRecord {
       if (error instanceof PolicyFileError && error.code === "missing") return { entries: [], notes: [] };
       if (!(error instanceof SyntaxError || error instanceof PolicyFileError)) throw error;
     }
-    return { entries: [], notes: [`${this.#path} is damaged`, setAside(this.#path)] };
+    return { entries: [], notes: [`${this.#path} is damaged`, asideText(this.#path)] };
   }
 
   /**

@@ -6,10 +6,12 @@ import { reasonProblem } from "./emergency_api.ts";
 import { EmergencyControl } from "./emergency_control.ts";
 import { EventOutlets } from "./event_outlets.ts";
 import { EmergencyRecord, lastReason } from "./emergency_record.ts";
+import type { HistoryEntry, HistoryFact } from "./history_chain.ts";
 import { policyBytes, TestInstallation } from "./test_support.ts";
 
 class Host extends TestInstallation {
   readonly logged: string[] = [];
+  readonly entries: HistoryEntry[] = [];
   readonly record = new EmergencyRecord(this.places.state);
   readonly file2 = `${this.places.state}/emergency.json`;
 
@@ -18,7 +20,9 @@ class Host extends TestInstallation {
   }
 
   control(): EmergencyControl {
-    return new EmergencyControl(this.emergency(), (line) => this.logged.push(line));
+    const { entries } = this;
+    const history = { entries, append: (fact: HistoryFact) => void entries.push(fact as HistoryEntry) };
+    return new EmergencyControl(this.emergency(), { history, log: (line) => this.logged.push(line) });
   }
 
   get actions(): unknown[] {
@@ -72,6 +76,12 @@ Deno.test("an emergency stop that ended by itself is noted once, by the agent th
     ["expired", undefined, "agent"],
   ]);
   strictEqual(host.logged.filter((line) => line.includes("has ended by itself")).length, 2);
+  deepStrictEqual(host.entries.map(({ reason }) => reason?.replaceAll(/[^ ]+T[^ ]+Z/g, "T")), [
+    "disable at T, until T: short",
+    "expired at T",
+    "disable at T, until T, without an agent: no agent",
+    "expired at T",
+  ]);
 });
 
 Deno.test("an emergency stop works where it cannot be recorded, and says so", () => {

@@ -25,6 +25,7 @@ import type {
 } from "./hand_api.ts";
 import { HAND_PREFIX, type HandExemption, type HandRule, targetOf } from "./hand_file.ts";
 import { type HandRules, policyRuleOf } from "./hand_rules.ts";
+import type { History } from "./history.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
 import { effectOf } from "./in_force.ts";
@@ -39,12 +40,14 @@ export interface HandContext {
   readonly locations: Locations;
   /** A set came into force. */
   readonly installed: () => void;
+  readonly history: Pick<History, "append">;
   readonly log: (line: string) => void;
 }
 
 /** Rules and exemptions by hand, for the control socket. */
 export class HandControl {
   readonly #context: HandContext;
+  #problem: string | undefined;
 
   constructor(context: HandContext) {
     this.#context = context;
@@ -69,10 +72,13 @@ export class HandControl {
     // It can be taken out when that is over.
     if (engine.pending) return;
     try {
-      for (const line of hand.expire(this.#install)) log(`by hand: ${line}`);
+      for (const line of hand.expire(this.#install)) this.#note(line);
+      this.#problem = undefined;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      log(`by hand: what has run out cannot be taken out: ${error.message}`);
+      // It is tried again each time, and said once.
+      if (this.#problem !== error.message) log(`by hand: what has run out stays for now: ${error.message}`);
+      this.#problem = error.message;
     }
   }
 
@@ -92,12 +98,12 @@ export class HandControl {
    * @throws {Refusal} 1, 2, 3, 4 or 5; nothing has changed then.
    */
   deny(request: DenyAdd): DenyAdded {
-    const { hand, log } = this.#context;
+    const { hand } = this.#context;
     hand.checkAccepted();
     const fresh = { ...ruleOf(request), ...this.#times(request.ttl_s) };
     const warnings = this.#checkLockout(fresh, request.force ?? false);
     const { result, entry } = hand.deny(fresh, this.#install);
-    log(`by hand: rule ${entry.id} ${result}: deny ${entry.ops.join(",")} of ${entry.target}${until(entry)}`);
+    this.#note(`rule ${entry.id} ${result}: deny ${entry.ops.join(",")} of ${entry.target}${until(entry)}`);
     return { result, rule: this.#ruleView(entry), warnings };
   }
 
@@ -107,11 +113,11 @@ export class HandControl {
    * @throws {Refusal} 1 or 5.
    */
   undeny(name: string): DenyRemoved {
-    const { hand, log } = this.#context;
+    const { hand } = this.#context;
     hand.checkAccepted();
     const before = new Map(this.rules().rules.map((view) => [view.id, view]));
     const removed = hand.undeny(name, this.#install);
-    for (const { id, target } of removed) log(`by hand: rule ${id} (${target}) removed`);
+    for (const { id, target } of removed) this.#note(`rule ${id} (${target}) removed`);
     return { removed: removed.flatMap(({ id }) => before.get(id) ?? []) };
   }
 
@@ -121,13 +127,13 @@ export class HandControl {
    * @throws {Refusal} 2, 4 or 5; nothing has changed then.
    */
   allow(request: AllowAdd): AllowAdded {
-    const { hand, log } = this.#context;
+    const { hand } = this.#context;
     hand.checkAccepted();
     const parsed = parseCgroup(request.cgroup);
     if (!parsed.ok) throw new Refusal(2, `Expected a cgroup, ${CGROUP_FORM}: ${parsed.message}`);
     const fresh = { cgroup: formatCgroup(parsed.value), ...this.#times(request.ttl_s) };
     const { result, entry } = hand.allow(fresh, this.#install);
-    log(`by hand: ${entry.cgroup} is exempt${until(entry)}`);
+    this.#note(`${entry.cgroup} is exempt${until(entry)}`);
     const isWhole = entry.cgroup === "/" || entry.cgroup === "id:1";
     const warnings = isWhole
       ? [`the cgroup ${entry.cgroup} is every process: no rule applies to any now`]
@@ -141,12 +147,18 @@ export class HandControl {
    * @throws {Refusal} 1 or 5.
    */
   disallow(cgroup: string): AllowRemoved {
-    const { hand, log } = this.#context;
+    const { hand } = this.#context;
     hand.checkAccepted();
     const before = this.exemptions().cgroups.find((view) => view.cgroup === cgroup);
     const removed = hand.disallow(cgroup, this.#install);
-    log(`by hand: ${removed.cgroup} is no longer exempt`);
+    this.#note(`${removed.cgroup} is no longer exempt`);
     return { removed: before ?? this.#exemptionView(removed) };
+  }
+
+  #note(change: string): void {
+    const { history, log } = this.#context;
+    log(`by hand: ${change}`);
+    history.append({ what: "hand", result: "done", reason: change });
   }
 
   readonly #install = (commit: () => void): void => {

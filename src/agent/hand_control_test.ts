@@ -4,6 +4,7 @@ import { explain } from "./explain.ts";
 import type { DenyAdd } from "./hand_api.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
+import type { HistoryFact } from "./history_chain.ts";
 import { PolicyEngine } from "./policy_engine.ts";
 import { policyBytes, refusalOf, TestInstallation } from "./test_support.ts";
 import { policyViewOf, summaryOf } from "./views.ts";
@@ -12,13 +13,19 @@ import { policyViewOf, summaryOf } from "./views.ts";
 class Host extends TestInstallation {
   now = Date.now();
   readonly logged: string[] = [];
+  readonly recorded: string[] = [];
+  readonly history = {
+    append: ({ reason = "" }: HistoryFact): void => {
+      this.recorded.push(reason);
+    },
+  };
 
   /** As a new agent has them. */
   start(): { hand: HandControl; engine: PolicyEngine } {
     const hand = new HandRules({ state: this.places.state, now: () => this.now });
     const { state, pins, store, places } = this;
     const engine = new PolicyEngine({ state, pins, store, locations: places, beside: hand });
-    const context = { hand, engine, state, locations: places, installed: () => {} };
+    const context = { hand, engine, state, locations: places, installed: () => {}, history: this.history };
     return { hand: new HandControl({ ...context, log: (line) => this.logged.push(line) }), engine };
   }
 
@@ -55,6 +62,10 @@ Deno.test("deny() covers a file at once, beside the policy and without one", () 
   Deno.readTextFileSync(one);
   deepStrictEqual(host.hits(engine), { "hand:leak": 2, watched: 1 });
   deepStrictEqual(engine.current?.policy.rules.map(({ id }) => id), ["watched"]);
+  deepStrictEqual(host.recorded, [
+    `rule hand:leak added: deny read,write,exec of ${one}`,
+    `rule hand:leak (${one}) removed`,
+  ]);
 });
 
 Deno.test("rules by hand are there after a restart, and leave nothing behind when all are gone", () => {

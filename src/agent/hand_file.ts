@@ -17,7 +17,7 @@ import {
   type PathValue,
 } from "../policy/syntax.ts";
 import { writeDurably } from "./durable_file.ts";
-import { setAside } from "./set_aside.ts";
+import { asideText } from "./set_aside.ts";
 
 /** Ids of rules by hand begin with this, which no policy's may. */
 export const HAND_PREFIX = "hand:";
@@ -93,7 +93,7 @@ export class HandFile {
     if (main.kind === "read") return { content: main.content, notes: [] };
     const copy = readContent(this.#copy);
     if (main.kind === "missing" && copy.kind === "missing") return { content: NOTHING_BY_HAND, notes: [] };
-    const notes = main.kind === "missing" ? [`${this.#path} is gone`] : [main.reason, setAside(this.#path)];
+    const notes = main.kind === "missing" ? [`${this.#path} is gone`] : [main.reason, asideText(this.#path)];
     if (copy.kind === "read") {
       this.write(copy.content);
       return { content: copy.content, notes: [...notes, `its copy ${this.#copy} is used instead`] };

@@ -5,8 +5,20 @@
  */
 import { createHash } from "node:crypto";
 
-/** What happened. `damage`: the agent found state that was not as it left it. */
-export const HAPPENINGS = ["start", "apply", "confirm", "rollback", "revert", "damage"] as const;
+/**
+ * What happened. `damage`: the agent found state that was not as it left it. `hand`: a rule or an exemption by hand came
+ * or went. `emergency`: an emergency stop began or ended.
+ */
+export const HAPPENINGS = [
+  "start",
+  "apply",
+  "confirm",
+  "rollback",
+  "revert",
+  "damage",
+  "hand",
+  "emergency",
+] as const;
 
 /** One of {@linkcode HAPPENINGS}. */
 export type Happening = typeof HAPPENINGS[number];

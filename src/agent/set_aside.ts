@@ -3,13 +3,12 @@
  *
  * @module
  */
+import { setAside } from "./durable_file.ts";
 
-/** Renames a damaged file; says in one line what became of it. */
-export function setAside(path: string): string {
-  const aside = `${path}.damaged-${new Date().toISOString().replaceAll(":", "")}`;
+/** Sets a damaged file aside; says in one line what became of it. */
+export function asideText(path: string): string {
   try {
-    Deno.renameSync(path, aside);
-    return `it was set aside as ${aside}`;
+    return `it was set aside as ${setAside(path)}`;
   } catch (error) {
     return `it could not be set aside: ${error instanceof Error ? error.message : error}`;
   }
