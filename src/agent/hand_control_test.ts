@@ -127,6 +127,23 @@ Deno.test("a file that left its place stays covered by a rule by hand when sets 
   deepStrictEqual(host.hits(engine), { "hand:mine": 1 });
 });
 
+Deno.test("a file that left its place stays covered over a restart, by hand and by the policy", () => {
+  using host = new Host();
+  const { hand, engine } = host.start();
+  const [one, two] = [host.file("one"), host.file("two")];
+  host.apply(engine, [two]);
+  hand.deny({ target: one, id: "mine" });
+  for (const path of [one, two]) Deno.renameSync(path, `${path}.moved`);
+  const again = host.start();
+  host.apply(again.engine, [two]);
+  for (const path of [one, two]) Deno.readTextFileSync(`${path}.moved`);
+  deepStrictEqual(host.hits(again.engine), { "hand:mine": 1, watched: 1 });
+  const third = host.start();
+  host.apply(third.engine, [two], 2);
+  for (const path of [one, two]) Deno.readTextFileSync(`${path}.moved`);
+  deepStrictEqual(host.hits(third.engine), { "hand:mine": 2, watched: 1 });
+});
+
 Deno.test("allow() exempts a cgroup, waits for one that is not there, and warns of the whole host", () => {
   using host = new Host();
   const { hand, engine } = host.start();

@@ -101,7 +101,7 @@ export class HandRules implements Beside {
     };
   }
 
-  includes(this: void, { id }: Rule): boolean {
+  includes(this: void, { id }: Pick<Rule, "id">): boolean {
     return isHandId(id);
   }
 

@@ -66,7 +66,7 @@ export interface Beside {
   /** The policy with it. */
   extend(policy: Policy): Policy;
   /** Whether a rule of an extended policy is one of them. */
-  includes(rule: Rule): boolean;
+  includes(rule: Pick<Rule, "id">): boolean;
 }
 
 /** Nothing stands beside the policy. */

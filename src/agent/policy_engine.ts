@@ -23,7 +23,7 @@ import {
   type ResolvedTarget,
   resolvePolicy,
 } from "../policy/resolve.ts";
-import { carryBeside, carryRules } from "./carry.ts";
+import { carriedTo, type Carrier } from "./carry.ts";
 import { changedTargets, Enforcer } from "./enforcer.ts";
 import {
   type ApplyOptions,
@@ -62,6 +62,7 @@ export class PolicyEngine {
   readonly #context: EngineContext;
   readonly #enforcer: Enforcer;
   readonly #beside: Beside;
+  readonly #carrier: Carrier;
   #current: InForce | undefined;
   /** Files that left their places and are no longer covered since the policy was applied. */
   #dropped = 0;
@@ -74,6 +75,13 @@ export class PolicyEngine {
     this.numbers = new RuleNumbers(context.state.maps.rule_names);
     this.#enforcer = new Enforcer(context.state, context.pins);
     this.#beside = context.beside ?? NOTHING_BESIDE;
+    this.#carrier = {
+      state: context.state,
+      enforcer: this.#enforcer,
+      numbers: this.numbers,
+      beside: this.#beside,
+      most: MAX_KEPT,
+    };
   }
 
   /** The policy in force; undefined before the first. */
@@ -145,10 +153,8 @@ export class PolicyEngine {
     }
     if (!dryRun) this.#refuseWhilePending();
     const whole = this.#whole(checked);
-    const before = current?.policy.rules ?? [];
-    const carry = carryBeside(before, whole.policy.rules, this.#beside.includes);
-    const covered = this.#enforcer.covered(before.length, carry);
-    const { set, resolution } = this.#resolve(whole, { dryRun, covered });
+    const carried = carriedTo(this.#carrier, this.#current, whole);
+    const { set, resolution } = this.#resolve(whole, { dryRun, covered: carried.covered });
     if (dryRun) {
       return {
         inForce: { ...whole, resolution, missingHooks: [], generation: 0n, appliedNs: 0n },
@@ -162,7 +168,7 @@ export class PolicyEngine {
     const staged = deadline ? undefined : store.stageCurrent(checked);
     const inForce = this.#switch(whole, set, resolution, { deadline, filled: () => step("filled") });
     if (deadline) this.#pending = { previous: current };
-    this.#enforcer.coverAsBefore(before.length, carry);
+    carried.finish();
     step("switched");
     staged?.commit();
     step("current");
@@ -232,13 +238,11 @@ export class PolicyEngine {
   besideChanged(commit: () => void = () => {}): InForce {
     this.#refuseWhilePending();
     const whole = this.#whole(this.#current ?? WITHOUT_POLICY);
-    const before = this.#current?.policy.rules ?? [];
-    const carry = carryRules(before, whole.policy.rules);
-    const covered = this.#enforcer.covered(before.length, carry);
-    const { set, resolution } = this.#resolve(whole, { covered });
+    const carried = carriedTo(this.#carrier, this.#current, whole);
+    const { set, resolution } = this.#resolve(whole, carried);
     commit();
     const inForce = this.#switch(whole, set, resolution);
-    this.#enforcer.coverAsBefore(before.length, carry);
+    carried.finish();
     return inForce;
   }
 

@@ -6,8 +6,8 @@
 import type { SetIndex } from "./control.ts";
 import type { SetEntry } from "./entries.ts";
 import { KIND } from "./layout.ts";
-import { readEntry, readKey, viewOf } from "./packed.ts";
-import { entriesOf } from "./sets.ts";
+import { readEntry, readKey, readRule, viewOf } from "./packed.ts";
+import { entriesOf, rulesOf } from "./sets.ts";
 import type { KernelState } from "./state.ts";
 
 /**
@@ -26,6 +26,19 @@ export function coveredThings(state: KernelState, index: SetIndex, rules: number
   }
   return found;
 }
+
+/** The lasting numbers of a set's rules, in their order, the canary's left out; none where the slot was never filled. */
+export function ruleNumbersIn(state: KernelState, index: SetIndex): number[] {
+  using rules = rulesOf(state, index);
+  return [...rules?.entries() ?? []]
+    .map(([key, value]) => [viewOf(key).getUint32(0, true), readRule(viewOf(value)).number] as const)
+    .sort(([one], [other]) => one - other)
+    .slice(CANARY_RULES)
+    .map(([, number]) => number);
+}
+
+/** Every set begins with the canary's. */
+const CANARY_RULES = 1;
 
 /** Places have other numbers in another set, and are found again; these are not. */
 const KINDS: ReadonlySet<number> = new Set([KIND.FILE, KIND.DIR, KIND.EXE]);
