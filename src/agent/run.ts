@@ -7,7 +7,7 @@ import { raiseMemlockLimit, SystemError } from "../../ffi/libc.ts";
 import { type Backend, BACKENDS, canEnforce } from "../kernel/backend.ts";
 import { bringUp, type BroughtUp, NoBackendError, SchemaError } from "../kernel/bring_up.ts";
 import { ensureCanary } from "../kernel/canary.ts";
-import { BpffsError, ensureBpffs } from "../kernel/host.ts";
+import { BpffsError, chargesLockedMemory, ensureBpffs } from "../kernel/host.ts";
 import { Pins } from "../kernel/pins.ts";
 import { useShippedLibbpf } from "../kernel/shipped_libbpf.ts";
 import type { Mode } from "../policy/model.ts";
@@ -86,7 +86,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   const places = locations();
   using _lock = InstanceLock.take(places);
   useShippedLibbpf();
-  raiseLimit();
+  raiseLimit(log);
   ensureBpffs(places.pins);
   Deno.mkdirSync(places.state, { recursive: true, mode: 0o700 });
   const store = new PolicyStore(places.state, log);
@@ -250,11 +250,16 @@ async function openMetrics(address: MetricsAddress | undefined): Promise<Metrics
 }
 
 /** Until 5.10 maps count against the limit on locked memory; later kernels do not ask for this. */
-function raiseLimit(): void {
+function raiseLimit(log: (line: string) => void): void {
   try {
     raiseMemlockLimit();
   } catch (error) {
     if (!(error instanceof SystemError && error.code === "EPERM")) throw error;
+    if (chargesLockedMemory()) {
+      log(
+        "cannot lift the limit on locked memory, which maps count against on this kernel: see aegisbpf doctor",
+      );
+    }
   }
 }
 

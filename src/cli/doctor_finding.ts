@@ -51,12 +51,6 @@ export class HostFiles {
   }
 }
 
-/** The kernel's version as one number to compare: 5.10 is 5010. */
-export function kernelVersion(release: string): number {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
-  return Number(major ?? 0) * 1000 + Number(minor ?? 0);
-}
-
 /** The same commands on both families. */
 export function everywhere(...commands: string[]): Mend {
   return { ubuntu: commands, rhel: commands };

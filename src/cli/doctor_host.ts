@@ -6,9 +6,9 @@
 import { isClockSynchronized } from "../../ffi/clock.ts";
 import { BPF_FS_MAGIC, fileSystemType } from "../../ffi/libc.ts";
 import type { Locations } from "../agent/locations.ts";
-import { cgroupRoot, nearestExisting, readMounts } from "../kernel/host.ts";
+import { cgroupRoot, chargesLockedMemory, nearestExisting, otherBpffs, readMounts } from "../kernel/host.ts";
 import { PolicyFileError, readPolicyFile } from "../policy/read.ts";
-import { everywhere, type Finding, type HostFiles, kernelVersion } from "./doctor_finding.ts";
+import { everywhere, type Finding, type HostFiles } from "./doctor_finding.ts";
 import type { Pinned } from "./pinned.ts";
 
 /** Looks at the host. */
@@ -36,7 +36,9 @@ function bpffsFinding({ pins }: Locations): Finding {
   return {
     ...common,
     state: byAgent ? "warn" : "fail",
-    found: `no bpffs at ${base}${byAgent ? "; the agent mounts one when it starts" : ""}`,
+    found: `no bpffs at ${base}${
+      byAgent ? "; the agent mounts one when it starts" : otherBpffs(readMounts())
+    }`,
     mend: everywhere(`mount -t bpf bpf ${base}`),
   };
 }
@@ -64,7 +66,7 @@ export function cgroupFinding(host: HostFiles): Finding {
 /** The limit on locked memory, which maps count against until 5.10. */
 export function memlockFinding(host: HostFiles): Finding {
   const common = { name: "memlock", why: "until 5.10 maps count against the limit on locked memory" };
-  if (kernelVersion(host.release) > 5010) {
+  if (!chargesLockedMemory(host.release)) {
     return { ...common, state: "ok", found: "does not matter on this kernel" };
   }
   const [, soft = "unknown"] = /^Max locked memory\s+(\S+)/m.exec(host.read("/proc/self/limits") ?? "") ?? [];

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { everywhere, type Finding, type HostFiles, kernelOption, kernelVersion } from "./doctor_finding.ts";
+import { kernelVersion } from "../kernel/host.ts";
+import { everywhere, type Finding, type HostFiles, kernelOption } from "./doctor_finding.ts";
 
 /** Looks at the kernel. */
 export function kernelFindings(host: HostFiles): Finding[] {

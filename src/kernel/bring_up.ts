@@ -9,6 +9,7 @@ import { SystemError, unlink } from "../../ffi/libc.ts";
 import { loadAsset } from "./assets.ts";
 import { type Backend, BACKENDS, canEnforce, hookOfProgram } from "./backend.ts";
 import { ensureCanary, installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
+import { chargesLockedMemory } from "./host.ts";
 import type { OtherPins, Pins } from "./pins.ts";
 import { type KernelState, loadAndAttach, type LoadOptions } from "./state.ts";
 
@@ -225,7 +226,8 @@ function removeFile(path: string): void {
 /** EPERM is explained here: libbpf would advise to raise the limit on locked memory, which later kernels ignore. */
 function reasonOf(error: BpfLoadError | SystemError): string {
   if (error.errno === EPERM) {
-    return "this kernel does not permit such programs (EPERM; lockdown, or no support)";
+    const limit = chargesLockedMemory() ? "the limit on locked memory, " : "";
+    return `this kernel does not permit such programs (EPERM; ${limit}lockdown, or no support)`;
   }
   return error.message.split("\n")[0] ?? error.message;
 }

@@ -57,6 +57,17 @@ export function kernelRelease(): string {
   return Deno.osRelease();
 }
 
+/** The kernel's version as one number to compare: 5.10 is 5010. */
+export function kernelVersion(release: string = kernelRelease()): number {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  return Number(major ?? 0) * 1000 + Number(minor ?? 0);
+}
+
+/** Whether maps count against the limit on locked memory, as they do until 5.10. */
+export function chargesLockedMemory(release: string = kernelRelease()): boolean {
+  return kernelVersion(release) <= 5010;
+}
+
 /** bpffs cannot be had where the pins should go. */
 export class BpffsError extends Error {
   override readonly name = "BpffsError";
@@ -71,15 +82,24 @@ export function ensureBpffs(folder: string): void {
   const base = nearestExisting(folder);
   if (fileSystemType(base) === BPF_FS_MAGIC) return;
   if (base !== "/sys/fs/bpf") {
-    throw new BpffsError(`Expected a bpffs at ${base}: mount one there (mount -t bpf bpf ${base})`);
+    throw new BpffsError(
+      `Expected a bpffs at ${base}: mount one there (mount -t bpf bpf ${base})${otherBpffs(readMounts())}`,
+    );
   }
   try {
     mount("bpf", base, "bpf", 0, "mode=0700");
   } catch (error) {
-    throw new BpffsError(
-      `Cannot mount a bpffs at ${base}: ${error instanceof Error ? error.message : error}`,
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BpffsError(`Cannot mount a bpffs at ${base}: ${reason}${otherBpffs(readMounts())}`);
   }
+}
+
+/** Advice to use a bpffs that is mounted somewhere else, as the end of a sentence; empty where there is none. */
+export function otherBpffs(mounts: readonly Mount[]): string {
+  const other = mounts.findLast(({ type, root }) => type === "bpf" && root === "/");
+  return other === undefined
+    ? ""
+    : `, or use the one at ${other.mountPoint} (AEGISBPF_BPFFS=${other.mountPoint})`;
 }
 
 /** The path itself, or the nearest folder above it that exists. */

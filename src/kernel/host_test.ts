@@ -1,7 +1,17 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { BPF_FS_MAGIC, CGROUP2_MAGIC, fileSystemType } from "../../ffi/libc.ts";
 import { TemporaryBpffs } from "../../ffi/test_support.ts";
-import { BpffsError, cgroupRoot, ensureBpffs, kernelRelease, lsmList, readMounts } from "./host.ts";
+import {
+  BpffsError,
+  cgroupRoot,
+  chargesLockedMemory,
+  ensureBpffs,
+  kernelRelease,
+  kernelVersion,
+  lsmList,
+  otherBpffs,
+  readMounts,
+} from "./host.ts";
 
 const MOUNTINFO = String.raw`22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 31 22 0:26 / /sys/fs/cgroup rw shared:5 master:2 propagate_from:3 - cgroup2 cgroup2 rw,nsdelegate
@@ -52,6 +62,29 @@ Deno.test("ensureBpffs() accepts folders that do not exist yet when the nearest 
   ensureBpffs(bpffs.pin("deep/er/aegisbpf"));
   strictEqual(fileSystemType(bpffs.path), BPF_FS_MAGIC);
   throws(() => Deno.lstatSync(bpffs.pin("aegisbpf")), Deno.errors.NotFound);
+});
+
+Deno.test("otherBpffs() names a bpffs that is mounted somewhere else, if there is one", () => {
+  strictEqual(otherBpffs(readMounts(MOUNTINFO)), "");
+  const mounts = readMounts(`${MOUNTINFO}50 22 0:60 / /run/bpf rw - bpf bpf rw,mode=700\n`);
+  strictEqual(otherBpffs(mounts), ", or use the one at /run/bpf (AEGISBPF_BPFFS=/run/bpf)");
+});
+
+Deno.test("cgroupRoot() finds the hierarchy of a hybrid host below the older ones", () => {
+  const mounts = readMounts(
+    "30 22 0:25 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755\n" +
+      "31 30 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n" +
+      "32 30 0:27 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n",
+  );
+  strictEqual(cgroupRoot(mounts), "/sys/fs/cgroup/unified");
+});
+
+Deno.test("kernelVersion() compares releases, also those of distributions", () => {
+  deepStrictEqual(
+    ["4.18.0-553.el8", "5.9.0", "5.10.0-28-amd64", "6.1", "10.2.3"].map(kernelVersion),
+    [4018, 5009, 5010, 6001, 10002],
+  );
+  deepStrictEqual(["5.10.0-28-amd64", "5.14.0-570.el9"].map(chargesLockedMemory), [true, false]);
 });
 
 Deno.test("ensureBpffs() says where to mount one when the folder is on another file system", () => {
