@@ -37,6 +37,7 @@ async function metricNames(): Promise<Set<string>> {
     },
     {
       ...{ version: "", posture: "off", postures: ["off"], backend: "lsm", policy: undefined },
+      degradations: [],
       ...{ ruleName: String, opName: String, actionName: String },
     },
     new ApplyMetrics(),

@@ -9,6 +9,7 @@ import { readKernel } from "../metrics/kernel_reading.ts";
 import type { Agent } from "./agent.ts";
 import { POSTURES } from "./api.ts";
 import { type RunningServer, serveBounded } from "./bounded_server.ts";
+import { DEGRADATIONS } from "./degradation.ts";
 import { postureOf } from "./health.ts";
 import type { MetricsAddress } from "./metrics_address.ts";
 import { Refusal } from "./refusal.ts";
@@ -82,12 +83,14 @@ export class MetricsServer implements Disposable {
   }
 }
 
-function factsOf({ state, engine }: Agent): AgentFacts {
+function factsOf({ state, engine, degradation }: Agent): AgentFacts {
+  degradation.look();
   return {
     version: VERSION,
     posture: postureOf(state, engine),
     postures: POSTURES,
     backend: state.backend,
+    degradations: degradation.present.map(({ code }) => ({ code, severity: DEGRADATIONS[code] })),
     policy: engine.current && summaryOf(engine.current),
     ruleName: (rule) => engine.numbers.nameOf(rule) ?? `rule-${rule}`,
     opName,

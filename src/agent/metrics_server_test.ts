@@ -101,6 +101,7 @@ Deno.test("MetricsServer answers what stats say at the same instant, in words th
   strictEqual(valueOf(text, 'aegisbpf_map_entries{map="flows"}'), 1);
   strictEqual(valueOf(text, 'aegisbpf_map_max_entries{map="flows"}'), 1 << 16);
   ok((valueOf(text, 'aegisbpf_kernel_memory_bytes{map="records"}') ?? 0) >= 4 << 20);
+  strictEqual(valueOf(text, 'aegisbpf_degradation{code="audit_only",severity="notice"}'), 1);
   match(metrics.url, /^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
   if (existsSync("/usr/bin/promtool")) strictEqual(await promtool(text), "0: ");
 });
@@ -115,6 +116,8 @@ Deno.test("MetricsServer has the names of the contract and no others", async () 
     "backend_info gauge",
     "build_info gauge",
     "decisions_total counter",
+    // Of its section 2: each step down is named in the metrics.
+    "degradation gauge",
     "events_coalesced_total counter",
     "events_delivered_total counter",
     "events_dropped_total counter",

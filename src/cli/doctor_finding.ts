@@ -4,6 +4,7 @@
  * @module
  */
 import { kernelRelease } from "../kernel/host.ts";
+import type { PreemptionProbes } from "../kernel/preemption.ts";
 
 /** How bad it is: `warn` costs something, `fail` keeps the host from enforcing. */
 export type FindingState = "ok" | "warn" | "fail";
@@ -38,6 +39,12 @@ export class HostFiles {
     } catch {
       return undefined;
     }
+  }
+
+  /** How to find out how the kernel preempts; undefined: by looking at the host itself. */
+  get preemptionProbes(): PreemptionProbes | undefined {
+    if (this.root === "") return undefined;
+    return { read: (path) => this.read(path), readPacked: () => undefined, log: () => "" };
   }
 
   /** Whether a path exists. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { kernelVersion } from "../kernel/host.ts";
+import { isLeftOut, preemptionOf, preempts } from "../kernel/preemption.ts";
 import { everywhere, type Finding, type HostFiles, kernelOption } from "./doctor_finding.ts";
 
 /** Looks at the kernel. */
@@ -155,17 +156,16 @@ function preemptionFinding(host: HostFiles): Finding {
     why:
       "a kernel that preempts a program leaves out the same program's other runs on that CPU: lsm until 6.1, fmod_ret on all kernels; health counts such runs",
   };
-  const found = preemptionModel(host);
-  if (found !== "full") return { ...common, state: "ok", found };
-  return { ...common, state: "warn", found, mend: kernelOption("preempt=voluntary") };
-}
-
-function preemptionModel(host: HostFiles): "full" | "voluntary or none" | "not known (debugfs tells root)" {
-  const [, model] = /\((\w+)\)/.exec(host.read("/sys/kernel/debug/sched/preempt") ?? "") ?? [];
-  const [, option] = /\bpreempt=(\w+)/.exec(host.read("/proc/cmdline") ?? "") ?? [];
-  const version = host.read("/proc/version") ?? "";
-  const told = model ?? option;
-  if (told !== undefined) return told === "full" ? "full" : "voluntary or none";
-  if (/\bPREEMPT(_RT)?\b(?!_)/.test(version)) return "full";
-  return version.includes("PREEMPT_DYNAMIC") ? "not known (debugfs tells root)" : "voluntary or none";
+  const { model, source, remedies } = preemptionOf(host.preemptionProbes);
+  const found = `${model}, by ${source}`;
+  if (!preempts(model)) return { ...common, state: "ok", found };
+  const active = host.read("/sys/kernel/security/lsm")?.trim().split(",") ?? [];
+  if (!isLeftOut("lsm", host.release)) {
+    if (active.includes("bpf")) {
+      return { ...common, state: "ok", found: `${found}; this kernel's lsm is not left out` };
+    }
+    if (active.length > 0) return { ...common, state: "warn", found, mend: kernelOption(lsmOption(active)) };
+  }
+  const [remedy] = remedies;
+  return { ...common, state: "warn", found, ...(remedy ? { mend: kernelOption(`preempt=${remedy}`) } : {}) };
 }

@@ -95,20 +95,24 @@ Deno.test("doctor minds lockdown only in confidentiality mode", () => {
   }
 });
 
-Deno.test("doctor finds the preemption model where the kernel tells it", () => {
+Deno.test("doctor minds preemption where programs are left out by it, and has the option for it", () => {
   const version = "Linux version 6.1.0 #1 SMP PREEMPT_DYNAMIC Debian";
+  const full = { "/proc/version": version, "/sys/kernel/debug/sched/preempt": "none voluntary (full)" };
+  const voluntary = { "/proc/version": version, "/sys/kernel/debug/sched/preempt": "none (voluntary) full" };
   for (
-    const [files, state] of [
-      [{ "/sys/kernel/debug/sched/preempt": "none voluntary (full)" }, "warn"],
-      [{ "/sys/kernel/debug/sched/preempt": "none (voluntary) full", "/proc/cmdline": "preempt=full" }, "ok"],
-      [{ "/proc/cmdline": "ro preempt=full quiet", "/proc/version": version }, "warn"],
-      [{ "/proc/cmdline": "ro quiet", "/proc/version": version }, "ok"],
-      [{ "/proc/version": "Linux version 6.1.0 #1 SMP PREEMPT Wed" }, "warn"],
-      [{ "/proc/version": "Linux version 6.1.0 #1 SMP PREEMPT_RT Wed" }, "warn"],
+    const [files, release, state, option] of [
+      [full, "6.1.0-18-amd64", "warn", /preempt=voluntary/],
+      [voluntary, "6.1.0-18-amd64", "ok", undefined],
+      [{ ...full, "/sys/kernel/security/lsm": "yama,bpf" }, "6.8.0-45-generic", "ok", undefined],
+      [{ ...full, "/sys/kernel/security/lsm": "yama" }, "6.8.0-45-generic", "warn", /lsm=yama,bpf/],
+      [{ "/proc/version": "Linux version 6.1.0 #1 SMP PREEMPT_RT Wed" }, "6.1.0", "warn", undefined],
     ] as const
   ) {
-    using host = new FakeHost(files);
-    strictEqual(host.finding("preemption").state, state, JSON.stringify(files));
+    using host = new FakeHost(files, release);
+    const finding = host.finding("preemption");
+    strictEqual(finding.state, state, JSON.stringify(files));
+    if (option) match(finding.mend?.rhel[0] ?? "", option);
+    else strictEqual(finding.mend, undefined);
   }
 });
 
@@ -197,7 +201,10 @@ Deno.test("doctor minds files that others may write, names the command, and need
   ]);
   for (const { name, state, why, mend } of report.checks) {
     ok(why.length > 10, name);
-    ok(state === "ok" || name === "backends" || (mend?.ubuntu.length ?? 0) > 0, `${name} has no command`);
+    ok(
+      state === "ok" || ["backends", "preemption"].includes(name) || (mend?.ubuntu.length ?? 0) > 0,
+      `${name} has no command`,
+    );
   }
   deepStrictEqual(new Set(report.checks.map(({ name }) => name)).size, report.checks.length);
 });

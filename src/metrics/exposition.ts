@@ -14,6 +14,8 @@ export interface AgentFacts {
   readonly posture: string;
   readonly postures: readonly string[];
   readonly backend: string;
+  /** Steps down from what the policy asks for. */
+  readonly degradations: readonly { readonly code: string; readonly severity: string }[];
   readonly policy: {
     readonly name: string;
     readonly serial: number;
@@ -81,7 +83,8 @@ class Adder {
   }
 }
 
-function addFacts(add: Adder, { version, posture, postures, backend, policy }: AgentFacts): void {
+function addFacts(add: Adder, facts: AgentFacts): void {
+  const { version, posture, postures, backend, degradations, policy } = facts;
   add.gauge("build_info", "The agent's version.", ["version"]).set({ version }, 1);
   const is = add.gauge(
     "posture",
@@ -92,6 +95,11 @@ function addFacts(add: Adder, { version, posture, postures, backend, policy }: A
   );
   for (const name of postures) is.set({ posture: name }, name === posture ? 1 : 0);
   add.gauge("backend_info", "How decisions reach the kernel.", ["backend"]).set({ backend }, 1);
+  const down = add.gauge("degradation", "Steps down from what the policy asks for, by reason code.", [
+    "code",
+    "severity",
+  ]);
+  for (const { code, severity } of degradations) down.set({ code, severity }, 1);
   const info = add.gauge("policy_info", "The policy in force.", ["name", "serial", "sha256"]);
   if (policy) info.set({ name: policy.name, serial: String(policy.serial), sha256: policy.sha256 }, 1);
   add.gauge("policy_rules", "Rules of the policy in force.").set(policy?.rules ?? 0);

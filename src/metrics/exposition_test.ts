@@ -8,6 +8,7 @@ const FACTS: AgentFacts = {
   posture: "enforce",
   postures: ["enforce", "off"],
   backend: "lsm",
+  degradations: [{ code: "hooks_missing", severity: "warning" }],
   policy: { name: "web", serial: 7, sha256: "ab".repeat(32), rules: 3, waiting: 1 },
   ruleName: (rule) => `r${rule}`,
   opName: (op) => `op${op}`,
@@ -32,6 +33,7 @@ Deno.test("metricsText() has a series for what is there, and none for what is no
     new RegExp(`^aegisbpf_policy_info\\{name="web",serial="7",sha256="${"ab".repeat(32)}"\\} 1$`, "m"),
   );
   match(text, /^aegisbpf_decisions_total\{rule="r1",op="op0",action="action2"\} 5$/m);
+  match(text, /^aegisbpf_degradation\{code="hooks_missing",severity="warning"\} 1$/m);
   match(text, /^aegisbpf_heartbeat_timestamp_seconds 1700000000\.5$/m);
   match(text, /^aegisbpf_events_dropped_total\{reason="ring_full"\} 1$/m);
   deepStrictEqual([...text.matchAll(/map="(\w+)"/g)].map(([, map]) => map), ["flows", "flows", "flows"]);
