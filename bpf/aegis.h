@@ -8,7 +8,7 @@
 #define AEGIS_H
 
 /* Version of every layout in this file. Pins of another schema are migrated or refused, never adopted. */
-#define AEGIS_SCHEMA 1
+#define AEGIS_SCHEMA 2
 
 /* The operations of a rule, as bits of rule.ops and as numbers in records. */
 enum aegis_op {
@@ -132,7 +132,7 @@ struct aegis_control {
 	__u32 live;
 	__u32 moved; /* not 0: a directory came to stand at a place with what it holds; the agent has yet to look */
 	__u32 previous;
-	__u32 unused;
+	__u32 epoch; /* bit 0: which of the two maps of flows decisions are counted in; see flows in maps.h */
 	__u64 confirm_until_ns;   /* CLOCK_BOOTTIME */
 	__u64 emergency_until_ns; /* CLOCK_BOOTTIME */
 	__u64 coalesce_ns;        /* at most one record per flow in this time */
@@ -175,7 +175,7 @@ struct aegis_flow_key {
 	__u32 rule; /* rule.number */
 	__u8 op;
 	__u8 action;
-	__u16 unused;
+	__u16 epoch; /* in reported: bit 0 of the epoch; else 0 */
 };
 
 struct aegis_flow {
@@ -184,6 +184,12 @@ struct aegis_flow {
 	__u32 pid;         /* who caused the last record */
 	__u32 uid;
 	char comm[16];
+};
+
+/* What the agent took out of a map of flows; kept by flow, and for what there is no more room for by rule alone. */
+struct aegis_past {
+	__u64 total;
+	__u64 epoch; /* the last one whose flow is part of it */
 };
 
 struct aegis_rule_key {
@@ -251,7 +257,7 @@ struct aegis_record {
 	__u16 path_len;
 	__u16 exe_len;
 	__u16 cgroup_len;
-	__u16 unused;
+	__u16 epoch; /* bit 0: which map counts the flow */
 	__u32 text_len; /* the three together */
 	char comm[16];
 	char text[AEGIS_TEXT + 256]; /* room for one name more: the verifier knows no exact length */

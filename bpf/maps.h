@@ -57,18 +57,38 @@ struct {
 	__type(value, __u64);
 } rule_counts SEC(".maps");
 
-struct {
+/*
+ * Flows are counted in the one of two maps that control.epoch names. The agent makes room by going on to the other one:
+ * once no program is left that began in the old epoch, nothing counts in the old map any more, and what it holds can be
+ * taken out without losing a count. An entry cannot be removed while its map is in use: a program may have looked it
+ * up and be about to count in it.
+ */
+struct flows_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 16);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct aegis_flow_key);
 	__type(value, struct aegis_flow);
-} flows SEC(".maps");
+} flows SEC(".maps"), flows_odd SEC(".maps");
+
+static __always_inline void *flows_of(__u32 epoch)
+{
+	return epoch & 1 ? (void *)&flows_odd : (void *)&flows;
+}
+
+/* What flows counted that were taken out; written by the agent alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct aegis_flow_key);
+	__type(value, struct aegis_past);
+} past SEC(".maps");
 
 /* How much of each flow's total has been reported; written by the agent alone, so that a restart loses nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 16);
+	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct aegis_flow_key);
 	__type(value, __u64);

@@ -99,7 +99,8 @@ static __always_inline void count_rule(struct aegis_flow_key *flow)
 /* What act() answers: these, and from bit ACT_TOTAL on the flow's count. */
 #define ACT_REFUSE 1u /* the operation is refused */
 #define ACT_SEND 2u   /* the decision gets a record: send() follows */
-#define ACT_TOTAL 2
+#define ACT_ODD 4u    /* the flow is counted in an odd epoch */
+#define ACT_TOTAL 3
 
 /* Whose decision a flow's next record is about. */
 static __always_inline void note_caller(struct aegis_flow *flow, __u64 now)
@@ -125,16 +126,18 @@ static __always_inline void note_caller(struct aegis_flow *flow, __u64 now)
  */
 static __always_inline __u64 count_flow(struct aegis_flow_key *key)
 {
-	struct aegis_flow *flow = bpf_map_lookup_elem(&flows, key);
-	__u64 now = bpf_ktime_get_boot_ns(), send = 0;
+	__u32 epoch = control.epoch;
+	void *counting = flows_of(epoch);
+	struct aegis_flow *flow = bpf_map_lookup_elem(counting, key);
+	__u64 now = bpf_ktime_get_boot_ns(), acted = epoch & 1 ? ACT_ODD : 0;
 
 	if (!flow) {
 		struct aegis_flow fresh = { .total = 1 };
 
 		note_caller(&fresh, now);
-		if (!bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST))
-			return 1 << ACT_TOTAL | ACT_SEND;
-		flow = bpf_map_lookup_elem(&flows, key); /* another CPU's */
+		if (!bpf_map_update_elem(counting, key, &fresh, BPF_NOEXIST))
+			return 1 << ACT_TOTAL | ACT_SEND | acted;
+		flow = bpf_map_lookup_elem(counting, key); /* another CPU's */
 		if (!flow) {
 			count(AEGIS_UNTRACKED_FLOW);
 			count_rule(key);
@@ -144,9 +147,9 @@ static __always_inline __u64 count_flow(struct aegis_flow_key *key)
 	__sync_fetch_and_add(&flow->total, 1);
 	if (!flow->recorded_ns || now - flow->recorded_ns >= control.coalesce_ns) {
 		note_caller(flow, now);
-		send = ACT_SEND;
+		acted |= ACT_SEND;
 	}
-	return *(volatile __u64 *)&flow->total << ACT_TOTAL | send;
+	return *(volatile __u64 *)&flow->total << ACT_TOTAL | acted;
 }
 
 /*
@@ -252,6 +255,7 @@ static __always_inline struct aegis_record *new_record(__u64 ino, __u64 tail, __
 	record->flags = how >> 16 & 0x7fff;
 	record->time_ns = bpf_ktime_get_boot_ns();
 	record->total = acted >> ACT_TOTAL;
+	record->epoch = acted & ACT_ODD ? 1 : 0;
 	record->generation = control.sets[how_live(how) & AEGIS_LIVE_SET].generation;
 	record->file.ino = ino;
 	record->file.dev = tail >> 32;

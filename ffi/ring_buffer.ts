@@ -108,6 +108,16 @@ export class RingBuffer implements Disposable {
     return (Atomics.load(this.#producer, 0) - (this.#position | 0)) >>> 0;
   }
 
+  /** Where the next record will be; see {@linkcode passed}. */
+  mark(): number {
+    return Atomics.load(this.#producer, 0);
+  }
+
+  /** Whether all records were taken that had been begun when {@linkcode mark} gave `mark`, less than 2 GiB ago. */
+  passed(mark: number): boolean {
+    return ((this.#position | 0) - mark | 0) >= 0;
+  }
+
   /**
    * Waits for records on another thread; signals are handled meanwhile.
    *

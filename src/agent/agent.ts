@@ -36,6 +36,7 @@ import { EmergencyControl } from "./emergency_control.ts";
 import { EmergencyRecord } from "./emergency_record.ts";
 import { DEFAULT_CONFIG } from "./config.ts";
 import { healthOf, postureOf } from "./health.ts";
+import { FlowEpochs } from "./flow_epochs.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
@@ -172,13 +173,18 @@ export class Agent {
 
   /** Drains the ring and keeps the heart beating until {@linkcode stop}. */
   async run(): Promise<void> {
-    const { control } = this.#parts.up.state;
+    const { state } = this.#parts.up;
+    const { control } = state;
+    const epochs = new FlowEpochs({ state, ring: this.#ring, reporter: this.#reporter, log: this.log });
+    this.#drain();
+    epochs.drained();
     let swept = performance.now();
     while (!this.#stopped) {
       const ready = await this.#ring.wait(LOOK_MS);
       const lookedNs = bootTimeNs();
       this.#drain();
       this.rollout.tick();
+      epochs.drained();
       this.#followBound();
       const now = performance.now();
       if (now - swept >= SWEEP_MS) {
@@ -188,7 +194,7 @@ export class Agent {
         this.emergency.tick();
         this.degradation.tick();
         // By the time of the look: a flow that is older has its record taken, however long following took.
-        this.#reporter.sweep(lookedNs, control.coalesceNs);
+        epochs.swept(this.#reporter.sweep(lookedNs, control.coalesceNs));
       }
       // Records that come close together are cheaper to take together.
       if (ready) await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
@@ -398,6 +404,7 @@ export class Agent {
         this.log(`skipped a record: ${error.message}`);
       }
     });
+    this.#reporter.flush();
   }
 
   #emit(event: DecisionEvent): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readCounters, readFlows, readRuleCounts } from "../kernel/counters.ts";
+import { isOfRuleOnly, readCounters, readRuleCounts, readTotals } from "../kernel/counters.ts";
 import { ACTION } from "../kernel/layout.ts";
 import { identityText } from "../kernel/packed.ts";
 import type { RuleNumbers } from "../kernel/rule_numbers.ts";
@@ -125,9 +125,12 @@ function ruleRows(state: KernelState, { ruleName }: StatsNames): StatsRow[] {
 
 function flowRows(state: KernelState, names: StatsNames, by: "cgroup" | "inode" | "path"): StatsRow[] {
   const sums = new Map<string, StatsRow>();
-  for (const { file, cgroup, op, action, total } of readFlows(state.maps)) {
+  for (const kind of readTotals(state.maps)) {
+    const { file, cgroup, op, action, total } = kind;
     const identity = identityText(file);
-    const key = by === "cgroup"
+    const key = isOfRuleOnly(kind)
+      ? OLDER
+      : by === "cgroup"
       ? names.cgroupPath(cgroup) ?? `id:${cgroup}`
       : by === "inode"
       ? identity
@@ -154,6 +157,9 @@ export function decisionsOf(
   }
   return sums;
 }
+
+/** Key of the row for decisions of which the kernel keeps no more than the rule. */
+const OLDER = "(older)";
 
 /** The name of an operation by its number. */
 export function opName(op: number): string {

@@ -18,6 +18,8 @@ export interface KernelRecord {
   readonly timeNs: bigint;
   /** How many decisions the flow counts, this one included; 0n: the flow is not counted. */
   readonly total: bigint;
+  /** Bit 0 of the epoch that the flow is counted in. */
+  readonly epoch: number;
   readonly generation: bigint;
   readonly file: Identity;
   /** Path of the file; empty where the kernel side knows none. */
@@ -74,6 +76,7 @@ export function decodeRecord(view: DataView): KernelRecord {
     backend: view.getUint8(RECORD.backend),
     timeNs: view.getBigUint64(RECORD.time_ns, true),
     total: view.getBigUint64(RECORD.total, true),
+    epoch: view.getUint16(RECORD.epoch, true) & 1,
     generation: view.getBigUint64(RECORD.generation, true),
     file: readIdentity(view, RECORD.file),
     ...texts,

@@ -4,12 +4,14 @@
  *
  * @module
  */
-import { type Flow, readCounters, readFlows } from "../kernel/counters.ts";
-import { ACTION, FLOW_KEY } from "../kernel/layout.ts";
+import { type Flow, flowMap, flowOf, readCounters } from "../kernel/counters.ts";
+import { takeOutFlows } from "../kernel/flow_epochs.ts";
+import { ACTION, FLOW, FLOW_KEY } from "../kernel/layout.ts";
 import { type Identity, viewOf, writeIdentity } from "../kernel/packed.ts";
 import type { Maps } from "../kernel/state.ts";
 import type { KernelRecord } from "./decode.ts";
 import { type DecisionEvent, eventOf, type EventPolicy } from "./event.ts";
+import { epochKey, Progress } from "./progress.ts";
 
 /** What the reporter asks of the agent. */
 export interface ReporterContext {
@@ -34,19 +36,16 @@ export interface ReporterContext {
 /** Makes events. */
 export class Reporter {
   readonly #context: ReporterContext;
-  /** How much of each flow has been reported, by its key. */
-  readonly #reported = new Map<string, bigint>();
-  /** The last record of each flow: who did it, for events that have no record of their own. */
+  /** How much of each flow has been reported. */
+  readonly #progress: Progress;
+  /** The last record of each flow: who did it, for events that have no record of their own. The oldest go. */
   readonly #last = new Map<string, KernelRecord>();
-  readonly #noted = new Uint8Array(8);
   #sweptEmitted = -1n;
   #sequence = 0;
 
   constructor(context: ReporterContext) {
     this.#context = context;
-    for (const [key, value] of context.maps.reported.entries()) {
-      this.#reported.set(key.toHex(), viewOf(value).getBigUint64(0, true));
-    }
+    this.#progress = new Progress(context.maps);
   }
 
   /** Reports that another file stands at a rule's place, which the kernel side or the agent found. */
@@ -57,40 +56,73 @@ export class Reporter {
     this.#emit({ ...NO_RECORD, backend: this.#context.backend, ...record, type: "bound" }, 1n, path);
   }
 
-  /** Reports a decision. */
+  /** Reports a decision; {@linkcode flush} is to follow. */
   record(record: KernelRecord): void {
+    if (record.total === 0n) return this.#emit(record, 1n);
     const key = flowKey(record);
-    const count = record.total === 0n ? 1n : record.total - (this.#reported.get(key) ?? 0n);
+    const count = record.total - this.#progress.of(key);
     // Two records of one flow may arrive in the other order: the later one has told for both.
     if (count <= 0n) return;
-    if (record.total > 0n) this.#reported.set(key, record.total);
-    this.#last.set(key, record);
     this.#emit(record, count);
-    if (record.total > 0n) this.#note(key, record.total);
+    this.#remember(key, record);
+    this.#progress.note(key, record.total);
+  }
+
+  /** Tells the kernel how far reporting has come: an agent that takes over goes on there. */
+  flush(): void {
+    this.#progress.flush();
   }
 
   /**
    * Reports what was coalesced and has no record yet, once its flow has been quiet or its time is over.
+   *
+   * @returns How many flows there are; undefined if nothing was decided since the last call.
    */
-  sweep(nowNs: bigint, coalesceNs: bigint): void {
+  sweep(nowNs: bigint, coalesceNs: bigint): number | undefined {
     const { maps } = this.#context;
     const counters = readCounters(maps);
     const emitted = counters.COALESCED + counters.DELIVERED + counters.DROPPED_RING_FULL;
-    if (emitted === this.#sweptEmitted) return;
+    if (emitted === this.#sweptEmitted) return undefined;
     let waiting = false;
-    for (const flow of readFlows(maps)) {
-      const key = flow.key.toHex();
-      const reported = this.#reported.get(key) ?? 0n;
-      if (flow.total > reported) {
-        if (nowNs - flow.recordedNs < coalesceNs) waiting = true;
-        else this.#reportFlow(flow, key, flow.total - reported);
+    let flows = 0;
+    for (const epoch of [0, 1]) {
+      for (const [key, value] of flowMap(maps, epoch).entries()) {
+        flows++;
+        if (!this.#reportRest(epoch, key, value, nowNs - coalesceNs)) waiting = true;
       }
     }
+    this.flush();
     this.#sweptEmitted = waiting ? -1n : emitted;
+    return flows;
+  }
+
+  /**
+   * Reports all that flows of an epoch counted which is over, and takes them out. All records that were made in it must
+   * have come here.
+   *
+   * @throws {SystemError} if the kernel is short of memory; it can be tried again.
+   */
+  endEpoch(epoch: number): void {
+    const { maps } = this.#context;
+    for (const [key, value] of flowMap(maps, epoch).entries()) this.#reportRest(epoch, key, value);
+    this.flush();
+    const taken = takeOutFlows(maps, epoch);
+    for (const key of this.#progress.forget(epoch, taken)) this.#last.delete(key);
+  }
+
+  /** Reports what of a flow was not reported, if its last record was not after `beforeNs`; returns whether all is. */
+  #reportRest(epoch: number, key: Uint8Array, value: Uint8Array, beforeNs?: bigint): boolean {
+    const text = epochKey(key, epoch);
+    const total = viewOf(value).getBigUint64(FLOW.total, true);
+    const rest = total - this.#progress.of(text);
+    if (rest <= 0n) return true;
+    const flow = flowOf(key, value);
+    if (beforeNs !== undefined && flow.recordedNs > beforeNs) return false;
+    this.#reportFlow(flow, text, rest);
+    return true;
   }
 
   #reportFlow(flow: Flow, key: string, count: bigint): void {
-    this.#reported.set(key, flow.total);
     const last = this.#last.get(key);
     const { pathOf, cgroupPathOf, backend } = this.#context;
     const record = last ?? {
@@ -100,13 +132,15 @@ export class Reporter {
     };
     const rulePath = last ? undefined : pathOf(flow.file);
     this.#emit({ ...record, timeNs: flow.recordedNs, total: flow.total }, count, rulePath);
-    this.#note(key, flow.total);
+    this.#progress.note(key, flow.total);
   }
 
-  /** Tells the kernel how far reporting has come: an agent that takes over goes on there. */
-  #note(key: string, reported: bigint): void {
-    viewOf(this.#noted).setBigUint64(0, reported, true);
-    this.#context.maps.reported.update(Uint8Array.fromHex(key), this.#noted);
+  #remember(key: string, record: KernelRecord): void {
+    this.#last.delete(key);
+    this.#last.set(key, record);
+    if (this.#last.size <= RECORDS_KEPT) return;
+    const oldest = this.#last.keys().next();
+    if (!oldest.done) this.#last.delete(oldest.value);
   }
 
   #emit(record: KernelRecord, count: bigint, rulePath?: string): void {
@@ -123,6 +157,9 @@ export class Reporter {
   }
 }
 
+/** A record has up to about 2 KiB. */
+const RECORDS_KEPT = 2048;
+
 const NO_RECORD: Omit<KernelRecord, "file" | "rule"> = {
   type: "decision",
   op: 0,
@@ -130,6 +167,7 @@ const NO_RECORD: Omit<KernelRecord, "file" | "rule"> = {
   backend: 0,
   timeNs: 0n,
   total: 0n,
+  epoch: 0,
   generation: 0n,
   path: "",
   pathIsArgument: false,
@@ -167,13 +205,15 @@ function recordOf(flow: Flow): KernelRecord {
   };
 }
 
-function flowKey({ file, cgroup, rule, op, action }: KernelRecord): string {
-  const bytes = new Uint8Array(FLOW_KEY.SIZE);
-  const view = viewOf(bytes);
+/** A flow's key in `reported`: the map's own key, with the epoch. */
+function flowKey({ file, cgroup, rule, op, action, epoch }: KernelRecord): string {
+  const view = viewOf(keyBytes);
   writeIdentity(view, FLOW_KEY.file, file);
   view.setBigUint64(FLOW_KEY.cgroup, cgroup, true);
   view.setUint32(FLOW_KEY.rule, rule, true);
   view.setUint8(FLOW_KEY.op, op);
   view.setUint8(FLOW_KEY.action, action === "deny" ? ACTION.DENY : ACTION.AUDIT);
-  return bytes.toHex();
+  return epochKey(keyBytes, epoch);
 }
+
+const keyBytes = new Uint8Array(FLOW_KEY.SIZE);

@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { sumPerCpu } from "../../ffi/map.ts";
+import { readRuleCounts } from "../kernel/counters.ts";
 import { ACTION, COUNTER, FLOW, FLOW_KEY } from "../kernel/layout.ts";
 import { viewOf, writeIdentity } from "../kernel/packed.ts";
 import { TestKernel } from "../kernel/test_support.ts";
@@ -36,6 +37,7 @@ class Desk implements Disposable {
   /** A record of the one flow of these tests. */
   record(total: bigint, changes: Partial<KernelRecord> = {}): void {
     this.reporter.record({ ...RECORDED, total, ...changes });
+    this.reporter.flush();
   }
 
   /** What the kernel side holds of that flow. */
@@ -111,6 +113,7 @@ Deno.test("record() names a rule by its number when its id is not known", () => 
 
 Deno.test("Reporter goes on where the agent before it came to", () => {
   using desk = new Desk();
+  desk.setFlow(40n, 0n);
   desk.record(40n);
   desk.begin();
   desk.record(41n);
@@ -177,4 +180,36 @@ Deno.test("rebound() reports what stands at a place, once for each call, with wh
     ["rule", 0],
   ]);
   ok(desk.events.every(({ file }) => file.path === "/srv/tls/key"));
+});
+
+Deno.test("endEpoch() reports what is left of a flow, whenever its last record was, and takes it out", () => {
+  using desk = new Desk();
+  const { maps } = desk.kernel.state;
+  desk.record(40n);
+  desk.setFlow(50n, 10_000n);
+  desk.reporter.endEpoch(0);
+  deepStrictEqual(desk.counts, [40, 10]);
+  deepStrictEqual([[...maps.flows.keys()].length, [...maps.reported.keys()].length], [0, 0]);
+  deepStrictEqual(readRuleCounts(maps).map(({ count }) => count), [50n]);
+});
+
+Deno.test("record() counts a flow anew in another epoch, and in the one after that", () => {
+  using desk = new Desk();
+  desk.record(40n);
+  desk.record(3n, { epoch: 1 });
+  desk.setFlow(41n, 0n);
+  desk.reporter.endEpoch(0);
+  desk.record(5n, { epoch: 1 });
+  desk.record(1n);
+  deepStrictEqual(desk.counts, [40, 3, 1, 2, 1]);
+});
+
+Deno.test("Reporter forgets how far it came in flows that were taken out when the agent before it died", () => {
+  using desk = new Desk();
+  desk.setFlow(40n, 0n);
+  desk.record(40n);
+  for (const key of [...desk.kernel.state.maps.flows.keys()]) desk.kernel.state.maps.flows.delete(key);
+  desk.begin();
+  desk.record(2n);
+  deepStrictEqual(desk.counts, [40, 2]);
 });

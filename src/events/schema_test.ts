@@ -10,6 +10,7 @@ const RECORD: KernelRecord = {
   backend: 1,
   timeNs: 5n,
   total: 1n,
+  epoch: 0,
   generation: 2n,
   file: { ino: 2n ** 63n, dev: 8 << 20 | 1, gen: 7 },
   path: "/etc/shadow",

@@ -20,6 +20,7 @@ export const RECORDED: KernelRecord = {
   backend: BACKEND.LSM,
   timeNs: 2n ** 62n + 1n,
   total: 2n ** 63n + 5n,
+  epoch: 0,
   generation: 17n,
   file: { ino: 2n ** 64n - 2n, dev: 0xfff0_0001, gen: 0xffff_fff0 },
   path: "/srv/tls/key",

@@ -80,6 +80,15 @@ export class Control {
     Atomics.compareExchange(this.#words, MOVED, moved | 0, 0);
   }
 
+  /** Which map flows are counted in: bit 0; it only grows. */
+  get epoch(): number {
+    return Atomics.load(this.#words, EPOCH) >>> 0;
+  }
+
+  set epoch(epoch: number) {
+    Atomics.store(this.#words, EPOCH, epoch | 0);
+  }
+
   /** Deadline for confirmation, `CLOCK_BOOTTIME` nanoseconds. */
   get confirmUntilNs(): bigint {
     return this.#long(CONTROL.confirm_until_ns);
@@ -268,6 +277,7 @@ export function filterSlot(ino: bigint, bits: number): number {
 }
 
 const LIVE = (STATE.control + CONTROL.live) >>> 2;
+const EPOCH = (STATE.control + CONTROL.epoch) >>> 2;
 const NAME_SIZE = SET.rules - SET.name;
 const FILE_FILTER_SIZE = 1 << AEGIS.FILE_FILTER_BITS;
 const MOVED = (STATE.control + CONTROL.moved) >>> 2;

@@ -2,7 +2,7 @@
 
 /** The header's plain numbers. */
 export const AEGIS = {
-  SCHEMA: 1,
+  SCHEMA: 2,
   LEAF_SUBTREE: 1,
   SLOTS: 16,
   PLACE_SLOTS: 4,
@@ -47,7 +47,7 @@ export const CONTROL = {
   live: 0,
   moved: 4,
   previous: 8,
-  unused: 12,
+  epoch: 12,
   confirm_until_ns: 16,
   emergency_until_ns: 24,
   coalesce_ns: 32,
@@ -99,7 +99,7 @@ export const FLOW_KEY = {
   rule: 24,
   op: 28,
   action: 29,
-  unused: 30,
+  epoch: 30,
 } as const;
 
 /** `struct aegis_identity`: offsets of its members. */
@@ -148,6 +148,13 @@ export const OP = {
   OPS: 8,
 } as const;
 
+/** `struct aegis_past`: offsets of its members. */
+export const PAST = {
+  SIZE: 16,
+  total: 0,
+  epoch: 8,
+} as const;
+
 /** `struct aegis_record`: offsets of its members. */
 export const RECORD = {
   SIZE: 1416,
@@ -174,7 +181,7 @@ export const RECORD = {
   path_len: 108,
   exe_len: 110,
   cgroup_len: 112,
-  unused: 114,
+  epoch: 114,
   text_len: 116,
   comm: 120,
   text: 136,

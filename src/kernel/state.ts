@@ -29,6 +29,8 @@ export const MAP_NAMES = [
   "counters",
   "rule_counts",
   "flows",
+  "flows_odd",
+  "past",
   "reported",
   "rule_names",
   "records",

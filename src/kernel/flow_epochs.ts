@@ -1,0 +1,137 @@
+/**
+ * Makes room for flows without losing a count: counting goes on in the other of two maps, and once no program can still
+ * be counting in the old one, what it holds is added to what is past and taken out.
+ *
+ * Each step may be the last before the agent dies, and can be done again: a sum in `past` says which epoch's flow is part
+ * of it already.
+ *
+ * @module
+ */
+import type { BpfMap } from "../../ffi/map.ts";
+import { SystemError } from "../../ffi/libc.ts";
+import { flowMap } from "./counters.ts";
+import { FLOW, FLOW_KEY, PAST } from "./layout.ts";
+import { viewOf } from "./packed.ts";
+import { rulesOf } from "./sets.ts";
+import type { KernelState, Maps } from "./state.ts";
+
+/** Begins the next epoch. When this returns nothing counts in the map of the one before any more. */
+export function beginEpoch(state: KernelState): void {
+  state.control.epoch = state.control.epoch + 1 >>> 0;
+  waitForPrograms(state);
+}
+
+/** Waits until every program that runs now has ended. */
+export function waitForPrograms(state: KernelState): void {
+  const index = state.control.liveIndex();
+  using rules = rulesOf(state, index);
+  // The kernel returns from an update of a map of maps when no program can still be using what it replaced, be it the
+  // same map: commit 1ae80cf31938 ("bpf: wait for running BPF programs when updating map-in-map"), 4.20.
+  if (rules) state.maps.rules.updateMap(new Uint8Array(Uint32Array.of(index).buffer), rules);
+}
+
+/** Flows that are counted apart in `past`; those beyond are summed by rule, operation and action. */
+export const MAX_PAST_FLOWS = 49_152;
+
+/**
+ * Takes all flows out of the map of an epoch that is over.
+ *
+ * @param maxPast Flows that are kept apart; `MAX_PAST_FLOWS` by default.
+ * @returns Their keys, one after the other.
+ * @throws {SystemError} As the maps' operations.
+ */
+export function takeOutFlows(maps: Maps, epoch: number, maxPast: number = MAX_PAST_FLOWS): Uint8Array {
+  const map = flowMap(maps, epoch);
+  const past = new PastSums(maps.past, epoch, maxPast);
+  const flows = [...map.entries()];
+  for (const [key, value] of flows) past.add(key, viewOf(value).getBigUint64(FLOW.total, true));
+  past.write();
+  const kept = past.writeRules();
+  const taken = new Uint8Array(flows.length * FLOW_KEY.SIZE);
+  let count = 0;
+  for (const [key] of flows) {
+    if (kept.has(ruleKey(key).toHex())) continue;
+    taken.set(key, count++ * FLOW_KEY.SIZE);
+  }
+  map.deleteBatch(taken, count);
+  return taken.subarray(0, count * FLOW_KEY.SIZE);
+}
+
+/** Adds flows of one epoch to what is past, each once. */
+class PastSums {
+  readonly #map: BpfMap;
+  readonly #epoch: bigint;
+  readonly #found = new Uint8Array(PAST.SIZE);
+  readonly #keys: Uint8Array[] = [];
+  readonly #values: Uint8Array[] = [];
+  readonly #rules = new Map<string, bigint>();
+  #room: number;
+
+  constructor(map: BpfMap, epoch: number, max: number) {
+    this.#map = map;
+    this.#epoch = BigInt(epoch);
+    this.#room = max;
+    for (const _ of map.keys()) this.#room--;
+  }
+
+  add(key: Uint8Array, total: bigint): void {
+    const before = this.#lookup(key);
+    if (before?.epoch === this.#epoch) return;
+    if (before === undefined && this.#room <= 0) {
+      const rule = ruleKey(key).toHex();
+      this.#rules.set(rule, (this.#rules.get(rule) ?? 0n) + total);
+      return;
+    }
+    if (before === undefined) this.#room--;
+    this.#keys.push(key);
+    this.#values.push(this.#value((before?.total ?? 0n) + total));
+  }
+
+  write(): void {
+    this.#map.updateBatch(joined(this.#keys), joined(this.#values), this.#keys.length);
+  }
+
+  /** Writes the sums by rule; gives those for which there was no room, whose flows must stay. */
+  writeRules(): Set<string> {
+    const kept = new Set<string>();
+    for (const [rule, total] of this.#rules) {
+      const key = Uint8Array.fromHex(rule);
+      const before = this.#lookup(key);
+      if (before?.epoch === this.#epoch) continue;
+      try {
+        this.#map.update(key, this.#value((before?.total ?? 0n) + total));
+      } catch (error) {
+        if (!(error instanceof SystemError && error.code === "E2BIG")) throw error;
+        kept.add(rule);
+      }
+    }
+    return kept;
+  }
+
+  #lookup(key: Uint8Array): { readonly total: bigint; readonly epoch: bigint } | undefined {
+    if (!this.#map.lookupInto(key, this.#found)) return undefined;
+    const view = viewOf(this.#found);
+    return { total: view.getBigUint64(PAST.total, true), epoch: view.getBigUint64(PAST.epoch, true) };
+  }
+
+  #value(total: bigint): Uint8Array {
+    const value = new Uint8Array(PAST.SIZE);
+    viewOf(value).setBigUint64(PAST.total, total, true);
+    viewOf(value).setBigUint64(PAST.epoch, this.#epoch, true);
+    return value;
+  }
+}
+
+/** The key of a sum of which only rule, operation and action are kept. */
+function ruleKey(key: Uint8Array): Uint8Array {
+  const rule = new Uint8Array(FLOW_KEY.SIZE);
+  rule.set(key.subarray(FLOW_KEY.rule), FLOW_KEY.rule);
+  return rule;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const size = parts[0]?.length ?? 0;
+  const whole = new Uint8Array(size * parts.length);
+  for (const [index, part] of parts.entries()) whole.set(part, index * size);
+  return whole;
+}
