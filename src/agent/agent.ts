@@ -194,7 +194,7 @@ export class Agent {
         this.emergency.tick();
         this.degradation.tick();
         // By the time of the look: a flow that is older has its record taken, however long following took.
-        epochs.swept(this.#reporter.sweep(lookedNs, control.coalesceNs));
+        if (!epochs.swept(this.#reporter.sweep(lookedNs, control.coalesceNs))) swept = -Infinity;
       }
       // Records that come close together are cheaper to take together.
       if (ready) await new Promise((resolve) => setTimeout(resolve, BATCH_MS));

@@ -56,8 +56,7 @@ export async function openEventSink(where: string): Promise<EventSink | undefine
  */
 export function openRecorder(folder: string, totalBytes: number): EventSink {
   const files = new RecordWriter(folder, { totalBytes });
-  // A character of JSON takes up to three bytes.
-  const writer = new LineWriter(files, Math.min(MAX_WAITING, Math.floor(files.fileBytes / 3)));
+  const writer = new LineWriter(files, MAX_WAITING);
   return {
     name: "recorder",
     where: folder,

@@ -5,7 +5,7 @@
  */
 import { SystemError } from "../../ffi/libc.ts";
 import type { RingBuffer } from "../../ffi/ring_buffer.ts";
-import type { Reporter } from "../events/reporter.ts";
+import type { Reporter, Swept } from "../events/reporter.ts";
 import { flowMap } from "../kernel/counters.ts";
 import { beginEpoch, waitForPrograms } from "../kernel/flow_epochs.ts";
 import type { KernelState } from "../kernel/state.ts";
@@ -41,21 +41,27 @@ export class FlowEpochs {
   drained(): void {
     const { state, ring, reporter, log } = this.#parts;
     if (this.#mark === undefined || !ring.passed(this.#mark)) return;
-    this.#mark = undefined;
     try {
-      reporter.endEpoch(state.control.epoch - 1 >>> 0);
+      if (!reporter.endEpoch(state.control.epoch - 1 >>> 0)) return;
     } catch (error) {
       // Short of memory: what was not taken out stays counted where it is, and goes with the next but one.
       if (!(error instanceof SystemError)) throw error;
       log(`flows stay in the kernel for now: ${error.message}`);
     }
+    this.#mark = undefined;
   }
 
-  /** To be called with the number of flows after each look at them: begins an epoch when there are many. */
-  swept(flows: number | undefined): void {
-    if (flows === undefined || flows <= this.#maxFlows || this.#mark !== undefined) return;
-    beginEpoch(this.#parts.state);
-    this.#mark = this.#parts.ring.mark();
+  /**
+   * To be called after each look at the flows: begins an epoch when there are many.
+   *
+   * @returns Whether the look was complete.
+   */
+  swept({ flows, all }: Swept): boolean {
+    if (flows !== undefined && flows > this.#maxFlows && this.#mark === undefined) {
+      beginEpoch(this.#parts.state);
+      this.#mark = this.#parts.ring.mark();
+    }
+    return all;
   }
 }
 

@@ -36,17 +36,14 @@ export class RecordWriter implements LineTarget {
     this.#syncMs = syncMs;
   }
 
-  /** What one file may hold, in bytes; a write should have less. */
-  get fileBytes(): number {
-    return this.#fileBytes;
-  }
-
   /**
-   * Appends whole lines.
+   * Appends whole lines, as many as a file holds.
    *
+   * @returns How many bytes that were.
    * @throws what the system says; nothing of them is kept then.
    */
-  async write(bytes: Uint8Array): Promise<number> {
+  async write(lines: Uint8Array): Promise<number> {
+    const bytes = this.#firstLines(lines);
     if (this.#retry !== undefined && performance.now() < this.#retry.at) throw this.#retry.error;
     try {
       if (this.#file !== undefined && await isRemoved(this.#file)) this.#closeFile();
@@ -74,6 +71,12 @@ export class RecordWriter implements LineTarget {
     } finally {
       file.close();
     }
+  }
+
+  #firstLines(lines: Uint8Array): Uint8Array {
+    if (lines.length <= this.#fileBytes) return lines;
+    const end = lines.lastIndexOf(NEWLINE, this.#fileBytes - 1);
+    return end < 0 ? lines : lines.subarray(0, end + 1);
   }
 
   async #append(bytes: Uint8Array): Promise<void> {

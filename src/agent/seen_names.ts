@@ -27,7 +27,7 @@ export class SeenNames {
   }
 }
 
-const NAMES_KEPT = 65_536;
+const NAMES_KEPT = 8192;
 
 function keep<Key>(names: Map<Key, string>, key: Key, name: string): void {
   if (name === "") return;

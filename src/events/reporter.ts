@@ -33,6 +33,14 @@ export interface ReporterContext {
   readonly emit: (event: DecisionEvent) => void;
 }
 
+/** What a look at all flows found. */
+export interface Swept {
+  /** How many flows there are; undefined if nothing was decided since the last look. */
+  readonly flows: number | undefined;
+  /** Whether all was reported that could be. */
+  readonly all: boolean;
+}
+
 /** Makes events. */
 export class Reporter {
   readonly #context: ReporterContext;
@@ -40,6 +48,8 @@ export class Reporter {
   readonly #progress: Progress;
   /** The last record of each flow: who did it, for events that have no record of their own. The oldest go. */
   readonly #last = new Map<string, KernelRecord>();
+  /** How many more events the sweep that is under way may make. */
+  #budget = 0;
   #sweptEmitted = -1n;
   #sequence = 0;
 
@@ -74,15 +84,15 @@ export class Reporter {
   }
 
   /**
-   * Reports what was coalesced and has no record yet, once its flow has been quiet or its time is over.
-   *
-   * @returns How many flows there are; undefined if nothing was decided since the last call.
+   * Reports what was coalesced and has no record yet, once its flow has been quiet or its time is over; so many events
+   * at most that writing them keeps up.
    */
-  sweep(nowNs: bigint, coalesceNs: bigint): number | undefined {
+  sweep(nowNs: bigint, coalesceNs: bigint): Swept {
     const { maps } = this.#context;
     const counters = readCounters(maps);
     const emitted = counters.COALESCED + counters.DELIVERED + counters.DROPPED_RING_FULL;
-    if (emitted === this.#sweptEmitted) return undefined;
+    if (emitted === this.#sweptEmitted) return { flows: undefined, all: true };
+    this.#budget = EVENTS_AT_ONCE;
     let waiting = false;
     let flows = 0;
     for (const epoch of [0, 1]) {
@@ -93,21 +103,28 @@ export class Reporter {
     }
     this.flush();
     this.#sweptEmitted = waiting ? -1n : emitted;
-    return flows;
+    return { flows, all: this.#budget > 0 };
   }
 
   /**
    * Reports all that flows of an epoch counted which is over, and takes them out. All records that were made in it must
    * have come here.
    *
+   * @returns Whether that is done; false where so many events were made that writing them should be let keep up.
    * @throws {SystemError} if the kernel is short of memory; it can be tried again.
    */
-  endEpoch(epoch: number): void {
+  endEpoch(epoch: number): boolean {
     const { maps } = this.#context;
-    for (const [key, value] of flowMap(maps, epoch).entries()) this.#reportRest(epoch, key, value);
+    this.#budget = EVENTS_AT_ONCE;
+    let all = true;
+    for (const [key, value] of flowMap(maps, epoch).entries()) {
+      if (!this.#reportRest(epoch, key, value)) all = false;
+    }
     this.flush();
+    if (!all) return false;
     const taken = takeOutFlows(maps, epoch);
     for (const key of this.#progress.forget(epoch, taken)) this.#last.delete(key);
+    return true;
   }
 
   /** Reports what of a flow was not reported, if its last record was not after `beforeNs`; returns whether all is. */
@@ -116,9 +133,11 @@ export class Reporter {
     const total = viewOf(value).getBigUint64(FLOW.total, true);
     const rest = total - this.#progress.of(text);
     if (rest <= 0n) return true;
+    if (this.#budget <= 0) return false;
     const flow = flowOf(key, value);
     if (beforeNs !== undefined && flow.recordedNs > beforeNs) return false;
     this.#reportFlow(flow, text, rest);
+    this.#budget--;
     return true;
   }
 
@@ -157,6 +176,8 @@ export class Reporter {
   }
 }
 
+/** Events of one sweep: about 1 MiB. */
+const EVENTS_AT_ONCE = 2000;
 /** A record has up to about 2 KiB. */
 const RECORDS_KEPT = 2048;
 
