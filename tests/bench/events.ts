@@ -110,7 +110,12 @@ function run(command: string, ...args: string[]): string {
 
 interface Stats {
   readonly audited: number;
-  readonly events: { readonly emitted: number; readonly delivered: number; readonly coalesced: number; readonly dropped: number };
+  readonly events: {
+    readonly emitted: number;
+    readonly delivered: number;
+    readonly coalesced: number;
+    readonly dropped: number;
+  };
 }
 
 function stats(): Stats {
@@ -159,8 +164,13 @@ async function load({ files, processes, rate }: Load): Promise<[opens: number, p
     await sleep(seconds * 1000);
     return [0, 0];
   }
-  const outputs = await Promise.all(Array.from({ length: processes }, () =>
-    new Deno.Command(opener, { args: [`${watched}/f`, `${files}`, `${seconds}`, `${rate}`] }).output()));
+  const outputs = await Promise.all(
+    Array.from(
+      { length: processes },
+      () =>
+        new Deno.Command(opener, { args: [`${watched}/f`, `${files}`, `${seconds}`, `${rate}`] }).output(),
+    ),
+  );
   const results = outputs.map(({ stdout }) => new TextDecoder().decode(stdout).trim().split(" ").map(Number));
   return [
     results.reduce((sum, [opens = 0]) => sum + opens, 0),
@@ -228,7 +238,17 @@ function missesOf(row: Omit<Row, "misses">, limit: Limit): string[] {
 }
 
 function table(rows: readonly Row[]): string {
-  const head = ["ROW", "OPENS/S", "COUNTERS OFF", "EVENTS OFF", "EVENTS/S", "LOSS %", "CPU %", "RSS MIB", "MISSES"];
+  const head = [
+    "ROW",
+    "OPENS/S",
+    "COUNTERS OFF",
+    "EVENTS OFF",
+    "EVENTS/S",
+    "LOSS %",
+    "CPU %",
+    "RSS MIB",
+    "MISSES",
+  ];
   const cells = rows.map((row) => [
     row.row,
     row.opens_per_s.toLocaleString("en"),
@@ -240,7 +260,9 @@ function table(rows: readonly Row[]): string {
     row.rss_mib.toFixed(1),
     row.misses.join(", ") || "-",
   ]);
-  const widths = head.map((text, column) => Math.max(text.length, ...cells.map((row) => row[column]?.length ?? 0)));
+  const widths = head.map((text, column) =>
+    Math.max(text.length, ...cells.map((row) => row[column]?.length ?? 0))
+  );
   return [head, ...cells].map((row) =>
     row.map((text, column) => column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0))
       .join("  ")
@@ -267,7 +289,8 @@ try {
   lines[Symbol.dispose]();
   agent?.kill("SIGTERM");
   await agent?.status;
-  new Deno.Command(values.agent, { args: ["detach", "--yes"], env, stdout: "null", stderr: "null" }).outputSync();
+  new Deno.Command(values.agent, { args: ["detach", "--yes"], env, stdout: "null", stderr: "null" })
+    .outputSync();
   unmount(bpffs);
   Deno.removeSync(root, { recursive: true });
 }
