@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { MapReader } from "../../ffi/map_reader.ts";
 import { type Flow, flowMap, flowOf, readCounters } from "../kernel/counters.ts";
 import { takeOutFlows } from "../kernel/flow_epochs.ts";
 import { ACTION, FLOW, FLOW_KEY } from "../kernel/layout.ts";
@@ -50,12 +51,18 @@ export class Reporter {
   readonly #last = new Map<string, KernelRecord>();
   /** How many more events the sweep that is under way may make. */
   #budget = 0;
+  /** The maps of flows, by bit 0 of their epoch. */
+  readonly #flows: readonly [even: MapReader, odd: MapReader];
+  /** Flows whose last record is older were reported whole by the last sweep, and count nothing without a new record. */
+  #settledNs = 0n;
+  #sweeps = 0;
   #sweptEmitted = -1n;
   #sequence = 0;
 
   constructor(context: ReporterContext) {
     this.#context = context;
     this.#progress = new Progress(context.maps);
+    this.#flows = [new MapReader(flowMap(context.maps, 0)), new MapReader(flowMap(context.maps, 1))];
   }
 
   /** Reports that another file stands at a rule's place, which the kernel side or the agent found. */
@@ -95,13 +102,18 @@ export class Reporter {
     this.#budget = EVENTS_AT_ONCE;
     let waiting = false;
     let flows = 0;
-    for (const epoch of [0, 1]) {
-      for (const [key, value] of flowMap(maps, epoch).entries()) {
+    // A program that was interrupted between looking at the clock and counting is found by a look at all, some time.
+    const settledNs = this.#sweeps++ % LOOK_AT_ALL === 0 ? 0n : this.#settledNs;
+    for (const epoch of [0, 1] as const) {
+      this.#flows[epoch].visit((key, value) => {
         flows++;
+        const recordedNs = viewOf(value).getBigUint64(FLOW.recorded_ns, true);
+        if (recordedNs < settledNs) return;
         if (!this.#reportRest(epoch, key, value, nowNs - coalesceNs)) waiting = true;
-      }
+      });
     }
     this.flush();
+    this.#settledNs = this.#budget > 0 ? nowNs - coalesceNs - SETTLING_NS : 0n;
     this.#sweptEmitted = waiting ? -1n : emitted;
     return { flows, all: this.#budget > 0 };
   }
@@ -114,15 +126,14 @@ export class Reporter {
    * @throws {SystemError} if the kernel is short of memory; it can be tried again.
    */
   endEpoch(epoch: number): boolean {
-    const { maps } = this.#context;
     this.#budget = EVENTS_AT_ONCE;
     let all = true;
-    for (const [key, value] of flowMap(maps, epoch).entries()) {
+    this.#flows[(epoch & 1) as 0 | 1].visit((key, value) => {
       if (!this.#reportRest(epoch, key, value)) all = false;
-    }
+    });
     this.flush();
     if (!all) return false;
-    const taken = takeOutFlows(maps, epoch);
+    const taken = takeOutFlows(this.#context.maps, epoch);
     for (const key of this.#progress.forget(epoch, taken)) this.#last.delete(key);
     return true;
   }
@@ -178,6 +189,10 @@ export class Reporter {
 
 /** Events of one sweep: about 1 MiB. */
 const EVENTS_AT_ONCE = 2000;
+/** Every so many sweeps look at flows that were reported whole, too. */
+const LOOK_AT_ALL = 60;
+/** Between looking at the clock and counting. */
+const SETTLING_NS = 200_000_000n;
 /** A record has up to about 2 KiB. */
 const RECORDS_KEPT = 2048;
 

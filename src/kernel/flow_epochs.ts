@@ -8,6 +8,7 @@
  * @module
  */
 import type { BpfMap } from "../../ffi/map.ts";
+import { MapReader } from "../../ffi/map_reader.ts";
 import { SystemError } from "../../ffi/libc.ts";
 import { flowMap } from "./counters.ts";
 import { FLOW, FLOW_KEY, PAST } from "./layout.ts";
@@ -42,28 +43,66 @@ export const MAX_PAST_FLOWS = 49_152;
  */
 export function takeOutFlows(maps: Maps, epoch: number, maxPast: number = MAX_PAST_FLOWS): Uint8Array {
   const map = flowMap(maps, epoch);
+  const keys = new Packed(FLOW_KEY.SIZE);
   const past = new PastSums(maps.past, epoch, maxPast);
-  const flows = [...map.entries()];
-  for (const [key, value] of flows) past.add(key, viewOf(value).getBigUint64(FLOW.total, true));
+  new MapReader(map).visit((key, value) => {
+    keys.add(key);
+    past.add(key, viewOf(value).getBigUint64(FLOW.total, true));
+  });
   past.write();
   const kept = past.writeRules();
-  const taken = new Uint8Array(flows.length * FLOW_KEY.SIZE);
-  let count = 0;
-  for (const [key] of flows) {
-    if (kept.has(ruleKey(key).toHex())) continue;
-    taken.set(key, count++ * FLOW_KEY.SIZE);
-  }
+  const taken = keys.all();
+  const count = kept.size === 0 ? keys.count : dropKept(taken, kept);
   map.deleteBatch(taken, count);
   return taken.subarray(0, count * FLOW_KEY.SIZE);
 }
+
+/** Moves the keys of rules that are not kept to the front; gives their number. */
+function dropKept(keys: Uint8Array, kept: ReadonlySet<string>): number {
+  let count = 0;
+  for (let at = 0; at < keys.length; at += FLOW_KEY.SIZE) {
+    const key = keys.subarray(at, at + FLOW_KEY.SIZE);
+    if (!kept.has(ruleKey(key).toHex())) keys.set(key, count++ * FLOW_KEY.SIZE);
+  }
+  return count;
+}
+
+/** Pieces of equal size, one after the other. */
+class Packed {
+  #bytes = new Uint8Array(0);
+  #length = 0;
+
+  constructor(readonly size: number) {}
+
+  get count(): number {
+    return this.#length / this.size;
+  }
+
+  add(piece: Uint8Array): void {
+    if (this.#length + this.size > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(FIRST_ROOM * this.size, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(piece, this.#length);
+    this.#length += this.size;
+  }
+
+  all(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+}
+
+const FIRST_ROOM = 1024;
 
 /** Adds flows of one epoch to what is past, each once. */
 class PastSums {
   readonly #map: BpfMap;
   readonly #epoch: bigint;
   readonly #found = new Uint8Array(PAST.SIZE);
-  readonly #keys: Uint8Array[] = [];
-  readonly #values: Uint8Array[] = [];
+  readonly #sum = new Uint8Array(PAST.SIZE);
+  readonly #keys = new Packed(FLOW_KEY.SIZE);
+  readonly #values = new Packed(PAST.SIZE);
   readonly #rules = new Map<string, bigint>();
   #room: number;
 
@@ -83,12 +122,12 @@ class PastSums {
       return;
     }
     if (before === undefined) this.#room--;
-    this.#keys.push(key);
-    this.#values.push(this.#value((before?.total ?? 0n) + total));
+    this.#keys.add(key);
+    this.#values.add(this.#value((before?.total ?? 0n) + total));
   }
 
   write(): void {
-    this.#map.updateBatch(joined(this.#keys), joined(this.#values), this.#keys.length);
+    this.#map.updateBatch(this.#keys.all(), this.#values.all(), this.#keys.count);
   }
 
   /** Writes the sums by rule; gives those for which there was no room, whose flows must stay. */
@@ -115,10 +154,9 @@ class PastSums {
   }
 
   #value(total: bigint): Uint8Array {
-    const value = new Uint8Array(PAST.SIZE);
-    viewOf(value).setBigUint64(PAST.total, total, true);
-    viewOf(value).setBigUint64(PAST.epoch, this.#epoch, true);
-    return value;
+    viewOf(this.#sum).setBigUint64(PAST.total, total, true);
+    viewOf(this.#sum).setBigUint64(PAST.epoch, this.#epoch, true);
+    return this.#sum;
   }
 }
 
@@ -127,11 +165,4 @@ function ruleKey(key: Uint8Array): Uint8Array {
   const rule = new Uint8Array(FLOW_KEY.SIZE);
   rule.set(key.subarray(FLOW_KEY.rule), FLOW_KEY.rule);
   return rule;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const size = parts[0]?.length ?? 0;
-  const whole = new Uint8Array(size * parts.length);
-  for (const [index, part] of parts.entries()) whole.set(part, index * size);
-  return whole;
 }
