@@ -212,6 +212,8 @@ export class Agent {
     const outcome = observed(this.#parts.applies, () => this.rollout.start(plan));
     if (outcome) this.resultOf(outcome);
     else this.hand.startWithoutPolicy();
+    // A large policy takes longer than a heart may rest.
+    this.#beat();
   }
 
   /**

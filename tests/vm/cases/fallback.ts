@@ -38,8 +38,37 @@ const degraded = (backend: "fentry" | "tracepoint") => ({
   },
 });
 
+/** How the kernel preempts, as debugfs says it; undefined where there is only one model. */
+function modelNow(): string | undefined {
+  const path = "/sys/kernel/debug/sched/preempt";
+  const read = () => /\((\w+)\)/.exec(Deno.readTextFileSync(path))?.[1];
+  try {
+    return read();
+  } catch {
+    new Deno.Command("mount", { args: ["-t", "debugfs", "debugfs", "/sys/kernel/debug"] }).outputSync();
+  }
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
 /** The cases of `fallback`. */
 export const fallback: Case[] = category("fallback", [
+  {
+    name: "it is said where this kernel can leave out programs that it preempts, without debugfs",
+    kernels: ["5.10", "6.1", "6.12", "7.3"],
+    run: async (t) => {
+      const { health } = await t.agent.asked(30_000);
+      const [major = 0, minor = 0] = t.guest.release.split(".").map(Number.parseFloat);
+      const exposed = t.guest.backend === "fmod_ret" || major < 6 || (major === 6 && minor < 2);
+      const model = modelNow();
+      const codes = (health.degradations ?? []).map(({ code }: { code: string }) => code);
+      const expected = exposed && (model === "full" || model === "lazy");
+      equal(codes.includes("preemption_possible"), expected, `the warning, where preemption is ${model}`);
+    },
+  },
   degraded("fentry"),
   degraded("tracepoint"),
   ...(["fentry", "tracepoint"] as const).map((backend) => ({
