@@ -29,10 +29,12 @@ try {
   await buildAct(disk);
   reports = await runCases();
   for (
-    const [category, file] of [["agent", "life.ts"], ["rollout", "rollout.ts"], [
-      "signed",
-      "signed.ts",
-    ]] as const
+    const [category, file] of [
+      ["agent", "life.ts"],
+      ["rollout", "rollout.ts"],
+      ["signed", "signed.ts"],
+      ["by hand", "by_hand.ts"],
+    ] as const
   ) {
     reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));
   }
