@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { SystemError } from "../../ffi/libc.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { ensureCanary, setWithCanary } from "../kernel/canary.ts";
@@ -249,7 +250,9 @@ export class PolicyEngine {
   /** The same policy needs nothing of the kernel, but another signature is kept: that of a new key, for example. */
   #signedAnew(current: InForce, checked: CheckedPolicy): InForce {
     const { signature, signer = null } = checked;
-    if (signature === undefined) return current;
+    const isSame = signature === undefined ||
+      signer === current.signer && Buffer.compare(signature, current.signature ?? new Uint8Array()) === 0;
+    if (isSame) return current;
     this.#context.store.keep(checked, checked.policy);
     return this.#current = { ...current, signature, signer };
   }

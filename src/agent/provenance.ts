@@ -12,7 +12,7 @@ import type { Locations } from "./locations.ts";
 import type { InForce } from "./in_force.ts";
 import { Refusal } from "./refusal.ts";
 import type { SignedFile } from "./signed_file.ts";
-import { readTrust } from "./trust.ts";
+import { TrustReader } from "./trust.ts";
 
 /**
  * What a policy is on this host. `new`: all that is asked for is asked of it. `kept`: it was accepted before, and is to come
@@ -35,10 +35,12 @@ export interface Admission {
 export class Provenance {
   readonly #files: Locations;
   readonly #config: Config;
+  readonly #trust: TrustReader;
 
   constructor(files: Locations, config: Config) {
     this.#files = files;
     this.#config = config;
+    this.#trust = new TrustReader(files);
   }
 
   /**
@@ -94,7 +96,7 @@ export class Provenance {
     if (signature === undefined) return required ? { refusal: this.#unsigned(file) } : {};
     let trust: Trust | undefined;
     try {
-      trust = readTrust(this.#files, this.#config.signers);
+      trust = this.#trust.read(this.#config.signers);
     } catch (error) {
       if (error instanceof Refusal) return { refusal: error };
       throw error;

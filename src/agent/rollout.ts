@@ -278,6 +278,7 @@ export class Rollout {
     const { engine } = this.#context;
     // Rules by hand without a policy have the serial 0.
     const from = engine.current?.policy.serial || undefined;
+    const signed = engine.current;
     const { inForce, applied } = engine.apply(checked, {
       ...options,
       step: (point) => {
@@ -294,6 +295,9 @@ export class Rollout {
       const result = options.deadline ? "pending" : "done";
       this.history.append({ ...fact, result, ...factsOf(checked), ...before });
       faultPoint(fact.what, "recorded");
+    } else if (inForce !== signed) {
+      const reason = "it was in force already; its new signature is kept";
+      this.history.append({ ...fact, result: "done", ...factsOf(inForce), reason });
     }
     return { inForce, applied, warnings: checked.warnings };
   }

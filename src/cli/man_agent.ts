@@ -26,7 +26,7 @@ export function agentPage(program: CommandInfo): string {
   addFiles(page);
   exitStatus(page);
   environment(page);
-  page.section("See also").paragraph("aegisbpf(1), aegisbpf-policy(5), systemctl(1)");
+  page.section("See also").paragraph("aegisbpf(1), aegisbpf-policy(5), ssh-keygen(1), systemctl(1)");
   return page.toString();
 }
 
@@ -63,6 +63,13 @@ function addFiles(page: RoffPage): void {
       places.policy,
       "The policy that the agent begins with when it has no last good one; see aegisbpf-policy(5).",
     )
+    .term(
+      places.config,
+      "What holds for this host: require_signature, with which only signed policy is accepted, and signers, the " +
+        "principals whose signatures count.",
+    )
+    .term(places.allowedSigners, "Who may sign policies, as in ssh-keygen(1), ALLOWED SIGNERS.")
+    .term(places.revokedKeys, "Public keys whose signatures count for nothing, a line each.")
     .term(places.state, "What is kept: the last good policy, and below events/ the recorded events.")
     .term(places.socket, "The control socket: HTTP with JSON, for root.")
     .term(places.pins, "The pinned programs and maps, on a bpffs.");

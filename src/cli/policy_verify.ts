@@ -72,7 +72,7 @@ async function verify(path: string, options: Options, context: Context): Promise
 }
 
 async function signer(path: string, bytes: Uint8Array, options: Options, context: Context) {
-  const [{ signerOf }, { SignatureError }, { readTrust }, { readConfig }] = await Promise.all([
+  const [{ signerOf }, { SignatureError }, { TrustReader }, { readConfig }] = await Promise.all([
     import("../policy/signature/signer.ts"),
     import("../policy/signature/failure.ts"),
     import("../agent/trust.ts"),
@@ -89,7 +89,7 @@ async function signer(path: string, bytes: Uint8Array, options: Options, context
   const only = principal === undefined
     ? isAgents ? readConfig(places.config).signers : undefined
     : [principal];
-  const trust = readTrust({ ...places, allowedSigners }, only);
+  const trust = new TrustReader({ ...places, allowedSigners }).read(only);
   if (trust === undefined) {
     throw new Refusal(5, `Nobody's signature is accepted: there is no ${allowedSigners}`);
   }

@@ -150,6 +150,11 @@ Deno.test("the policy in force, signed anew by another key, keeps the new signat
   match(host.out, /unchanged, in force already/);
   equal(host.installation.state.control.live, live);
   equal(host.agent.policy()?.signer, "bob@example.com");
+  const { what, signer, reason } = host.agent.rollout.history.entries.at(-1) ?? {};
+  deepEqual([what, signer, /new signature is kept/.test(reason ?? "")], ["apply", "bob@example.com", true]);
+  const { length } = host.agent.rollout.history.entries;
+  equal(await host.apply(), 0, host.err);
+  equal(host.agent.rollout.history.entries.length, length);
   const { sha256 } = host.agent.engine.current ?? { sha256: "" };
   deepEqual(host.installation.store.read(sha256)?.signature, Deno.readFileSync(host.signature));
 });

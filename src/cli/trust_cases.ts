@@ -145,7 +145,7 @@ const FILES: readonly RefusedCase[] = [
   {
     name: "a huge allowed_signers",
     prepare: (host) => host.allow("#".repeat(2 << 20)),
-    says: /allowed_signers: is larger than 1048576 bytes/,
+    says: /allowed_signers: is larger than 262144 bytes/,
   },
   {
     name: "a revoked_keys that everyone may write",

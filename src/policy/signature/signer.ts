@@ -47,11 +47,16 @@ export function signerOf(
   const signature = readSignature(armoured);
   const key = Buffer.from(signature.keyBlob).toString("base64");
   const { fingerprint } = signature.key;
-  if (trust.revoked.has(key)) throw new SignatureError("revoked", `the key ${fingerprint} is revoked`);
+  if (trust.revoked.has(key)) {
+    throw new SignatureError("revoked", `the key ${fingerprint} is revoked; sign with another`);
+  }
   checkSignature(signature, message);
   const lines = trust.signers.filter((signer) => signer.key === key);
   if (lines.length === 0) {
-    throw new SignatureError("unknown-key", `the key ${fingerprint} is not in ${trust.file}`);
+    throw new SignatureError(
+      "unknown-key",
+      `the key ${fingerprint} is not in ${trust.file}; add a line for it, or sign with another`,
+    );
   }
   const refusals: SignatureError[] = [];
   for (const line of lines) {

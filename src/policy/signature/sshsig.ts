@@ -56,7 +56,8 @@ export function checkSignature({ key, namespace, hash, signature }: SshSignature
   const digest = createHash(hash).update(message).digest();
   const signed = [wireString(namespace), wireString(""), wireString(hash), wireString(digest)];
   if (!verifiesKey(key, Buffer.concat([MAGIC, ...signed]), signature)) {
-    const what = "the signature does not fit the file: one of the two was changed, or it is another file's";
+    const what =
+      "the signature does not fit the file: one of the two was changed, or it is another file's; sign it again";
     throw new SignatureError("mismatch", what);
   }
 }
