@@ -11,6 +11,7 @@ import { exec } from "./exec.ts";
 import { execOnly } from "./exec_only.ts";
 import { exempt } from "./exempt.ts";
 import { fallback } from "./fallback.ts";
+import { faults } from "./faults.ts";
 import { filesystems } from "./filesystems.ts";
 import { lives } from "./life.ts";
 import { names } from "./names.ts";
@@ -42,6 +43,7 @@ export const catalogue: readonly Case[] = [
   ...races,
   ...proofs,
   ...lives,
+  ...faults,
   ...handMade,
   ...fallback,
 ];
