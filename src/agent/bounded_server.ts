@@ -30,6 +30,8 @@ export interface Service {
   readonly answer: (request: Request) => Promise<Response> | Response;
   /** The answer to what is refused before it is a request. */
   readonly refuse: (status: number, message: string) => Response;
+  /** Told of what must not happen, with which the connection ends, and no other. */
+  readonly fault: (error: unknown) => void;
   /**
    * Whether somebody is connected who is not to be answered. Asked before a request is answered; then all connections
    * that have come since it last said no are closed without a word. By default nobody is.
@@ -85,7 +87,7 @@ async function acceptAll(
     const peer = new Peer(connection, bounds);
     makeRoom(open, bounds.connections);
     open.add(peer);
-    const done = serveOne(peer, open, service, bounds).finally(() => {
+    const done = serveOne(peer, open, service, bounds).catch(service.fault).finally(() => {
       peer.close();
       open.delete(peer);
       served.delete(done);

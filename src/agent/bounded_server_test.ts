@@ -8,6 +8,7 @@ class Served implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "aegisbpf-bounded-" });
   readonly path = `${this.folder}/socket`;
   answered = 0;
+  readonly faults: unknown[] = [];
   readonly #abort = new AbortController();
   readonly #server;
 
@@ -19,6 +20,7 @@ class Served implements AsyncDisposable {
           new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`);
       },
       refuse: (status, message) => new Response(message, { status }),
+      fault: (error) => this.faults.push(error),
       bounds,
     }, this.#abort.signal);
   }
@@ -87,6 +89,8 @@ Deno.test("serveBounded() refuses what is no request, each with its status", asy
     ["GET x HTTP/1.1\r\n\r\n", 400],
     ["get /x HTTP/1.1\r\n\r\n", 400],
     ["GET /\x00 HTTP/1.1\r\n\r\n", 400],
+    ["TRACE / HTTP/1.1\r\n\r\n", 400],
+    ["CONNECT /x HTTP/1.1\r\n\r\n", 400],
     ["GET / HTTP/1.0\r\n\r\n", 505],
     ["GET / HTTP/2.0\r\n\r\n", 505],
     ["GET / HTTP/1.1\r\nno colon\r\n\r\n", 400],
@@ -109,8 +113,21 @@ Deno.test("serveBounded() refuses what is no request, each with its status", asy
       JSON.stringify(request.slice(0, 60)),
     );
   }
-  strictEqual(served.answered, 0);
+  deepStrictEqual([served.answered, served.faults], [0, []]);
   match(await served.ask(HEALTH), /200/);
+});
+
+Deno.test("serveBounded() passes over a fault of its own, and serves on", async () => {
+  const broken = new ReadableStream({ start: (controller) => controller.error(new TypeError("a fault")) });
+  let first = true;
+  await using served = new Served({}, () => {
+    const body = first ? broken : "well";
+    first = false;
+    return new Response(body);
+  });
+  ok(!(await served.ask(HEALTH)).endsWith("0\r\n\r\n"), "an answer that is not whole must not end as one");
+  match(String(served.faults[0]), /a fault/);
+  match(await served.ask(HEALTH), /well/);
 });
 
 Deno.test("serveBounded() refuses 100 MB without taking them, and the peer reads why", async () => {

@@ -24,6 +24,7 @@ export function serveControl(
   return serveBounded(listener, {
     answer: (request) => respond(agent, request),
     refuse: (status, message) => refuse(status, { exit: 2, message }),
+    fault: (error) => agent.log(`internal error at the control socket: ${stackOf(error)}`),
     hasStranger: strangerWatch(agent, path),
     bounds: { maxBody: MAX_BODY, ...bounds },
   }, signal);
@@ -58,11 +59,13 @@ async function respond(agent: Agent, request: Request): Promise<Response> {
       const { exit, message, problems } = error;
       return refuse(exit === 2 ? 400 : 422, { exit, message, ...(problems.length > 0 ? { problems } : {}) });
     }
-    agent.log(
-      `internal error in ${request.method} ${url.pathname}: ${error instanceof Error ? error.stack : error}`,
-    );
+    agent.log(`internal error in ${request.method} ${url.pathname}: ${stackOf(error)}`);
     return refuse(500, { exit: 70, message: error instanceof Error ? error.message : String(error) });
   }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }
 
 function noRoute(method: string, path: string): Response {

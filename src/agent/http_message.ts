@@ -38,7 +38,12 @@ export async function readRequest(connection: Connection, maxBody: number): Prom
   }
   const body = await readBody(connection, rest, length);
   const hasBody = method !== "GET" && method !== "HEAD";
-  return new Request(`http://localhost${target}`, { method, headers, ...(hasBody ? { body } : {}) });
+  try {
+    return new Request(`http://localhost${target}`, { method, headers, ...(hasBody ? { body } : {}) });
+  } catch {
+    // CONNECT, TRACE and TRACK, and targets that are no URL.
+    throw new HttpError(400, `Expected another request than ${method} ${target.slice(0, 100)}`);
+  }
 }
 
 /** Writes an answer, after which the connection is to be closed. */

@@ -54,8 +54,13 @@ export class MetricsServer implements Disposable {
     return serveBounded(this.#listener, {
       answer: (request) => this.#answer(agent, request),
       refuse: plain,
+      fault: (error) => this.#fault(agent, error),
       bounds: { connections: 16 },
     }, signal);
+  }
+
+  #fault({ log }: Agent, error: unknown): void {
+    log(`internal error in metrics: ${error instanceof Error ? error.stack : error}`);
   }
 
   /** Lets the address go where nobody was answered. */
@@ -77,7 +82,7 @@ export class MetricsServer implements Disposable {
       const text = await metricsText(await readKernel(agent.state), factsOf(agent), this.applies);
       return new Response(text, { headers: { "content-type": CONTENT_TYPE } });
     } catch (error) {
-      agent.log(`internal error in metrics: ${error instanceof Error ? error.stack : error}`);
+      this.#fault(agent, error);
       return plain(500, "Internal error; the agent's log says more");
     }
   }

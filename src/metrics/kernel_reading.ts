@@ -73,7 +73,7 @@ function readPrograms({ links }: KernelState): ProgramReading[] {
 }
 
 /** Maps whose entries come and go. */
-const COUNTED: readonly MapName[] = ["rule_counts", "flows", "reported", "rule_names"];
+const COUNTED: readonly MapName[] = ["rule_counts", "flows", "flows_odd", "past", "reported", "rule_names"];
 
 async function readMaps({ maps, control }: KernelState): Promise<MapReading[]> {
   const readings: MapReading[] = [];
