@@ -25,6 +25,7 @@ import type {
 } from "./hand_api.ts";
 import { HAND_PREFIX, type HandExemption, type HandRule, targetOf } from "./hand_file.ts";
 import { type HandRules, policyRuleOf } from "./hand_rules.ts";
+import { secondsLeft, type Times, timesOf } from "./hand_time.ts";
 import type { History } from "./history.ts";
 import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
@@ -100,7 +101,7 @@ export class HandControl {
   deny(request: DenyAdd): DenyAdded {
     const { hand } = this.#context;
     hand.checkAccepted();
-    const fresh = { ...ruleOf(request), ...this.#times(request.ttl_s) };
+    const fresh = { ...ruleOf(request), ...timesOf(hand.clock, request.ttl_s) };
     const warnings = this.#checkLockout(fresh, request.force ?? false);
     const { result, entry } = hand.deny(fresh, this.#install);
     this.#note(`rule ${entry.id} ${result}: deny ${entry.ops.join(",")} of ${entry.target}${until(entry)}`);
@@ -131,7 +132,7 @@ export class HandControl {
     hand.checkAccepted();
     const parsed = parseCgroup(request.cgroup);
     if (!parsed.ok) throw new Refusal(2, `Expected a cgroup, ${CGROUP_FORM}: ${parsed.message}`);
-    const fresh = { cgroup: formatCgroup(parsed.value), ...this.#times(request.ttl_s) };
+    const fresh = { cgroup: formatCgroup(parsed.value), ...timesOf(hand.clock, request.ttl_s) };
     const { result, entry } = hand.allow(fresh, this.#install);
     this.#note(`${entry.cgroup} is exempt${until(entry)}`);
     const isWhole = entry.cgroup === "/" || entry.cgroup === "id:1";
@@ -165,12 +166,6 @@ export class HandControl {
     this.#context.engine.besideChanged(commit);
     this.#context.installed();
   };
-
-  #times(ttl: number | undefined): Pick<HandRule, "added" | "expires"> {
-    const { now } = this.#context.hand;
-    const added = new Date(now).toISOString();
-    return ttl === undefined ? { added } : { added, expires: new Date(now + ttl * 1000).toISOString() };
-  }
 
   #checkLockout(fresh: Omit<HandRule, "id">, force: boolean): string[] {
     const { hand, locations, state: { identities } } = this.#context;
@@ -209,10 +204,10 @@ export class HandControl {
     };
   }
 
-  #lasting({ added, expires }: { readonly added: string; readonly expires?: string | undefined }) {
-    if (expires === undefined) return { added, expires: null, remaining_s: null };
-    const left = Math.max(0, Math.ceil((Date.parse(expires) - this.#context.hand.now) / 1000));
-    return { added, expires, remaining_s: left };
+  #lasting(times: Times) {
+    const { added, expires = null } = times;
+    const left = secondsLeft(times, this.#context.hand.clock);
+    return { added, expires, remaining_s: left === undefined ? null : Math.ceil(left) };
   }
 }
 

@@ -22,7 +22,8 @@ class Host extends TestInstallation {
 
   /** As a new agent has them. */
   start(): { hand: HandControl; engine: PolicyEngine } {
-    const hand = new HandRules({ state: this.places.state, now: () => this.now });
+    const clock = { now: () => this.now, sinceBoot: () => this.now / 1000, boot: "this one" };
+    const hand = new HandRules({ state: this.places.state, clock });
     const { state, pins, store, places } = this;
     const engine = new PolicyEngine({ state, pins, store, locations: places, beside: hand });
     const context = { hand, engine, state, locations: places, installed: () => {}, history: this.history };

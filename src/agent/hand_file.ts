@@ -31,7 +31,11 @@ export function isHandId(id: string): boolean {
 export const MAX_BY_HAND = 1000;
 
 const time = z.iso.datetime();
-const times = { added: time, expires: time.optional() };
+const times = {
+  added: time,
+  expires: time.optional(),
+  boot: z.strictObject({ id: z.string(), until_s: z.number().min(0) }).optional(),
+};
 
 const denied = z.strictObject({
   id: z.string().refine((id) =>

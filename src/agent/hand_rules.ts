@@ -17,6 +17,7 @@ import {
   NOTHING_BY_HAND,
   targetOf,
 } from "./hand_file.ts";
+import { type HandClock, hostClock, secondsLeft, type Times } from "./hand_time.ts";
 import type { Beside } from "./in_force.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -28,8 +29,8 @@ export interface HandOptions {
   readonly mode?: Mode | undefined;
   /** Why rules by hand are refused here; undefined: they are not. */
   readonly refused?: string | undefined;
-  /** Unix time in milliseconds. */
-  readonly now?: () => number;
+  /** By default the host's. */
+  readonly clock?: HandClock;
 }
 
 /** Puts what is in force into force anew; `commit` is called when the set is made and is not yet in force. */
@@ -47,11 +48,13 @@ export class HandRules implements Beside {
   readonly notes: readonly string[];
   readonly #options: HandOptions;
   readonly #file: HandFile;
+  readonly clock: HandClock;
   #content: HandContent = NOTHING_BY_HAND;
 
   /** Reads what is kept. */
   constructor(options: HandOptions) {
     this.#options = options;
+    this.clock = options.clock ?? hostClock();
     this.#file = new HandFile(options.state);
     const { content, notes } = this.#file.read();
     const count = content.deny.length + content.allow.length;
@@ -75,11 +78,6 @@ export class HandRules implements Beside {
   /** Whether there is nothing that lasts. */
   get isEmpty(): boolean {
     return this.rules.length + this.exemptions.length === 0;
-  }
-
-  /** Unix time in milliseconds. */
-  get now(): number {
-    return this.#options.now?.() ?? Date.now();
   }
 
   /** The mode of every rule by hand. */
@@ -251,8 +249,8 @@ export class HandRules implements Beside {
     }
   }
 
-  #lasts({ expires }: { readonly expires?: string | undefined }): boolean {
-    return expires === undefined || Date.parse(expires) > this.now;
+  #lasts(entry: Times): boolean {
+    return secondsLeft(entry, this.clock) !== 0;
   }
 
   #freeNumber(): number {

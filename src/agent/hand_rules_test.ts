@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
 import type { HandRule } from "./hand_file.ts";
 import { HandRules, type Install } from "./hand_rules.ts";
+import { timesOf } from "./hand_time.ts";
 import { refusalOf } from "./test_support.ts";
 
 const START = Date.parse("2026-01-01T00:00:00Z");
@@ -9,6 +10,8 @@ const START = Date.parse("2026-01-01T00:00:00Z");
 class Host implements Disposable {
   readonly state = Deno.makeTempDirSync({ prefix: "aegisbpf-hand-" });
   now = START;
+  sinceBoot = 1000;
+  boot = "this one";
   installs = 0;
   readonly install: Install = (commit) => {
     commit();
@@ -16,7 +19,8 @@ class Host implements Disposable {
   };
 
   open(options: { mode?: "audit"; refused?: string } = {}): HandRules {
-    return new HandRules({ state: this.state, now: () => this.now, ...options });
+    const clock = { now: () => this.now, sinceBoot: () => this.sinceBoot, boot: this.boot };
+    return new HandRules({ state: this.state, clock, ...options });
   }
 
   [Symbol.dispose](): void {
@@ -139,6 +143,26 @@ Deno.test("HandRules are left out and refused where only signed policies are acc
   match(refusing.notes.join(), /1 rules and exemptions by hand are left out: .*requires signatures/);
   strictEqual(refusalOf(() => refusing.checkAccepted()).exit, 5);
   strictEqual(host.open().isEmpty, false);
+});
+
+Deno.test("HandRules go by the clock since boot while it goes on, and by the wall clock after a reboot", () => {
+  using host = new Host();
+  const hand = host.open();
+  const day = 86_400_000;
+  hand.deny({ ...rule("/one"), ...timesOf(hand.clock, 60) }, host.install);
+  // The wall clock is set, forwards and back.
+  for (const now of [START + day, START - day]) {
+    host.now = now;
+    host.sinceBoot = 1059;
+    deepStrictEqual([ids(hand), ids(host.open())], [["hand:1"], ["hand:1"]]);
+  }
+  host.sinceBoot = 1060;
+  deepStrictEqual([ids(hand), ids(host.open())], [[], []]);
+  host.boot = "another one";
+  host.sinceBoot = 5;
+  deepStrictEqual(ids(host.open()), ["hand:1"]);
+  host.now = START + 60_000;
+  deepStrictEqual(ids(host.open()), []);
 });
 
 const POLICY = {
