@@ -44,9 +44,17 @@ function accepts(action: () => Signer): boolean {
   }
 }
 
+/** The version of this host's OpenSSH; hashes can be chosen from 8.9 on. */
+const OPENSSH = Number(
+  /^OpenSSH_(\d+\.\d+)/.exec(
+    new TextDecoder().decode(new Deno.Command("ssh", { args: ["-V"] }).outputSync().stderr),
+  )?.[1] ?? 0,
+);
+
 for (const type of ["ed25519", "ecdsa"]) {
   for (const hash of ["sha512", "sha256"]) {
-    Deno.test(`signerOf() accepts ssh-keygen's signature by ${type} over ${hash}`, async () => {
+    const name = `signerOf() accepts ssh-keygen's signature by ${type} over ${hash}`;
+    Deno.test(name, { ignore: hash !== "sha512" && OPENSSH < 8.9 }, async () => {
       using keys = new KeyFolder();
       await keys.key("alice", type);
       const signature = await keys.sign("alice", MESSAGE, { options: ["-O", `hashalg=${hash}`] });
