@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Steps of taking a policy, in their order. */
+/** Steps of taking a policy, or a change by hand, in their order. */
 export type FaultPoint =
   | "kept"
   | "accepted"
@@ -20,7 +20,7 @@ export type FaultPoint =
  * Ends this process at once, as `kill -9` does, where `AEGISBPF_FAULT_POINT` is `STEP:POINT` of this; otherwise does
  * nothing.
  *
- * @param step What is being done: `start`, `apply`, `rollback`, `confirm` or `revert`.
+ * @param step What is being done: `start`, `apply`, `rollback`, `confirm`, `revert` or `hand`.
  */
 export function faultPoint(step: string, point: FaultPoint): void {
   if (FAULT !== undefined && FAULT === `${step}:${point}`) Deno.kill(Deno.pid, "SIGKILL");

@@ -25,6 +25,7 @@ import type {
 } from "./hand_api.ts";
 import { HAND_PREFIX, type HandExemption, type HandRule, targetOf } from "./hand_file.ts";
 import { type HandRules, policyRuleOf } from "./hand_rules.ts";
+import { faultPoint } from "./fault_points.ts";
 import { secondsLeft, type Times, timesOf } from "./hand_time.ts";
 import type { History } from "./history.ts";
 import type { Locations } from "./locations.ts";
@@ -163,7 +164,11 @@ export class HandControl {
   }
 
   readonly #install = (commit: () => void): void => {
-    this.#context.engine.besideChanged(commit);
+    this.#context.engine.besideChanged(() => {
+      commit();
+      faultPoint("hand", "kept");
+    });
+    faultPoint("hand", "switched");
     this.#context.installed();
   };
 

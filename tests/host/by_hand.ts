@@ -75,6 +75,30 @@ const CASES: Cases = {
     );
   },
 
+  "a change by hand that is cut off is there after a restart, whole, as soon as it is kept": async (host) => {
+    const path = file(host, "leaked");
+    const changes = [["deny", "add", path, "--id", "leak"], ["deny", "remove", "leak"]];
+    await host.start(...QUIET);
+    for (const point of ["kept", "switched"]) {
+      for (const [index, change] of changes.entries()) {
+        await host.end();
+        host.environment.AEGISBPF_FAULT_POINT = `hand:${point}`;
+        await host.again(...QUIET);
+        ok((await host.ask(...change)).code !== 0, "the agent is gone");
+        await host.died();
+        delete host.environment.AEGISBPF_FAULT_POINT;
+        await host.again(...QUIET);
+        const context = `${change.slice(0, 2).join(" ")}: ${point}`;
+        const expected = index === 0 ? 1 : 0;
+        strictEqual((await json(host, 0, "deny", "list")).rules.length, expected, context);
+        const before = await hits(host, "hand:leak");
+        Deno.readTextFileSync(path);
+        strictEqual(await hits(host, "hand:leak") - before, expected, context);
+        strictEqual((await json(host, 0, "health")).policy.serial, 1, context);
+      }
+    }
+  },
+
   "a damaged hand.json is set aside, its copy goes on, and health says so": async (host) => {
     await host.start(...QUIET);
     await done(host, "deny", "add", file(host, "one"));
