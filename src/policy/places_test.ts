@@ -254,13 +254,37 @@ Deno.test("bind() waits at a file system that does not answer, and does not hide
       ofHandle: (handle: FileDescriptor) => ground.state.identities.ofHandle(handle),
     };
     using walker = new PlaceWalker(identities as unknown as Identities, ground.tree, ground.heard);
-    return walker.bind("/mnt/share/file", FILE);
+    return [walker.bind("/mnt/share/file", FILE), walker.unreachable];
   };
   for (const code of ["EACCES", "EIO", "ENOTCONN", "ESTALE"] as const) {
-    strictEqual(failing(errnoNumber(code)), undefined, code);
+    deepStrictEqual(failing(errnoNumber(code)), [undefined, code]);
   }
   ok(ground.heard.hasLeaf("/mnt/share/file"));
   throws(() => failing(errnoNumber("EMFILE")), { code: "EMFILE" });
+});
+
+Deno.test("unreachable is said of every path below a directory that cannot be opened, and of no other", () => {
+  using ground = new Ground();
+  ground.folders("there", "barred");
+  const barred = `${ground.folder}/barred`;
+  const { identities } = ground.state;
+  const { ino } = Deno.lstatSync(barred);
+  // As a FUSE file system of another user: its root can be seen, and nothing in it.
+  const asked = {
+    in: (directory: FileDescriptor, name: string) => {
+      if (Deno.statSync(`/proc/self/fd/${directory.fd}`).ino === ino) {
+        throw new SystemError(errnoNumber("EACCES"), "openat");
+      }
+      return identities.in(directory, name);
+    },
+    ofHandle: (handle: FileDescriptor) => identities.ofHandle(handle),
+  };
+  using walker = new PlaceWalker(asked as unknown as Identities, ground.tree, ground.heard);
+  const found = [`${barred}/one`, `${ground.folder}/there/none`, `${barred}/two/three`].map((path) => {
+    walker.bind(path, FILE);
+    return walker.unreachable;
+  });
+  deepStrictEqual(found, ["EACCES", undefined, "EACCES"]);
 });
 
 Deno.test("PlaceWalker keeps few directories open, however many its paths lie in", () => {
