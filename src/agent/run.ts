@@ -130,7 +130,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   }
   if (up.beside) {
     pins.removeOthers();
-    log(`took over from another version, whose pins were in ${up.beside.join(", ")}; its counts are gone`);
+    log(`took over from the programs pinned in ${up.beside.join(", ")}; their counts are gone`);
   }
   announce(agent, up, log);
   await serveUntilSignal(agent, { places, options, metrics, manager, log });

@@ -10,7 +10,7 @@ import { loadAsset } from "./assets.ts";
 import { type Backend, BACKENDS, canEnforce, hookOfProgram } from "./backend.ts";
 import { ensureCanary, installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
 import { chargesLockedMemory } from "./host.ts";
-import type { OtherPins, Pins } from "./pins.ts";
+import type { OtherPins, PinMeta, Pins } from "./pins.ts";
 import { type KernelState, loadAndAttach, type LoadOptions } from "./state.ts";
 
 /** Why a backend was not taken. */
@@ -29,8 +29,8 @@ export interface BroughtUp {
   /** What was found and mended, for the log. */
   readonly notes: readonly string[];
   /**
-   * Folders of another schema's pins, which go on deciding beside this one's. Once the policy is in force here, what they
-   * hold is to be taken out: {@linkcode Pins.removeOthers}.
+   * Folders of pins that cannot be gone on with, of another schema or damaged. They go on deciding beside the new ones: once
+   * the policy is in force here, what they hold is to be taken out: {@linkcode Pins.removeOthers}.
    */
   readonly beside?: readonly string[];
 }
@@ -69,17 +69,13 @@ export interface BringUpOptions {
 export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
   const { pins, canary, candidates = BACKENDS } = options;
   const object = new Uint8Array(await crypto.subtle.digest("SHA-256", loadAsset("aegis.bpf.o"))).toHex();
-  const found = pins.find();
   const notes: string[] = [];
+  const whole = wholePins(pins, notes);
   const others = pins.others();
   const beside = others.length === 0 ? {} : { beside: others.map(({ folder }) => folder) };
-  if (found.kind === "half-made") {
-    notes.push(`removed half-made pins in ${found.folder} (${found.reason})`);
-    pins.removeOwn();
-  } else if (found.kind === "complete") {
-    // Beside programs of another version a look at the canary would not tell whose they are.
-    const fits = found.meta.object === object && candidates.includes(found.meta.backend) &&
-      others.length === 0;
+  if (whole) {
+    // Beside other programs a look at the canary would not tell whose they are.
+    const fits = whole.object === object && candidates.includes(whole.backend) && others.length === 0;
     const adopted = fits ? adopt(pins, canary, notes) : undefined;
     if (adopted) return { state: adopted, origin: "adopted", rejected: [], notes };
     return { ...replace(pins, { canary, candidates, object }), notes, ...beside };
@@ -95,15 +91,34 @@ export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
   return { state, origin: "created", rejected, notes, ...beside };
 }
 
+/** The pins of this schema, if they can be gone on with. Those that cannot are set aside, where they go on deciding. */
+function wholePins(pins: Pins, notes: string[]): PinMeta | undefined {
+  const found = pins.find();
+  if (found.kind !== "complete" && found.kind !== "half-made") return undefined;
+  let reason = found.kind === "half-made" ? `half made: ${found.reason}` : undefined;
+  if (found.kind === "complete") {
+    try {
+      pins.open()[Symbol.dispose]();
+      return found.meta;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      reason = `damaged: ${error.message}`;
+    }
+  }
+  notes.push(`pins in ${found.folder} are ${reason}; they stay in force until new ones are`);
+  pins.setAside();
+  return undefined;
+}
+
 /** What refuses is not given up for what only reports. */
 function checkMigration(others: readonly OtherPins[], backend: Backend): void {
   const refusing = others.filter((other) => other.backend !== undefined && canEnforce(other.backend));
   if (refusing.length === 0 || canEnforce(backend)) return;
   throw new SchemaError(
-    `Pins of another version refuse by ${refusing[0]?.backend} (${
+    `Pins that this version cannot go on with refuse by ${refusing[0]?.backend} (${
       refusing.map(({ folder }) => folder).join(", ")
     }), ` +
-      `this version could only report by ${backend}: they stay in force; to give them up, take them out with ` +
+      `it could only report by ${backend}: they stay in force; to give them up, take them out with ` +
       '"aegisbpf detach --yes" and start again',
   );
 }

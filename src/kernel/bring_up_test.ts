@@ -89,15 +89,34 @@ Deno.test("bringUp() replaces the programs and keeps the maps when the object is
   ok(found.kind === "complete" && found.meta.object !== "00".repeat(32));
 });
 
-Deno.test("bringUp() mends pins that are half made", async () => {
-  using places = new TestPlaces();
-  for (const missing of ["meta", "map-flows", "link-tp_sys_exit", "prog-tell_identity"]) {
-    (await up(places)).state[Symbol.dispose]();
-    unlink(`${places.pins.folder}/${missing}`);
-    const { state, origin, notes } = await up(places);
+Deno.test("bringUp() makes half-made and damaged pins anew, and leaves the old in force until then", async () => {
+  const damages: Readonly<Record<string, (folder: string) => void>> = {
+    "no meta": (folder) => unlink(`${folder}/meta`),
+    "no map-flows": (folder) => unlink(`${folder}/map-flows`),
+    "no link-tp_sys_exit": (folder) => Deno.renameSync(`${folder}/link-tp_sys_exit`, `${folder}/elsewhere`),
+    "no prog-tell_identity": (folder) => unlink(`${folder}/prog-tell_identity`),
+    "damaged: BPF link": (folder) => {
+      Deno.renameSync(`${folder}/link-tp_sys_exit`, `${folder}/elsewhere`);
+      Deno.renameSync(`${folder}/map-past`, `${folder}/link-tp_sys_exit`);
+      Deno.renameSync(`${folder}/map-reported`, `${folder}/map-past`);
+      Deno.renameSync(`${folder}/map-rule_names`, `${folder}/map-reported`);
+      using map = BpfMap.fromPin(`${folder}/map-reported`);
+      map.pin(`${folder}/map-rule_names`);
+    },
+  };
+  for (const [reason, damage] of Object.entries(damages)) {
+    using places = new TestPlaces();
+    const first = await up(places);
+    const link = first.state.links.get("tp_sys_exit")?.info().id ?? 0;
+    first.state[Symbol.dispose]();
+    damage(places.pins.folder);
+    const { state, origin, notes, beside } = await up(places);
     using _state = state;
-    strictEqual(origin, "created", missing);
-    ok(notes.some((note) => note.includes(`no ${missing}`)), notes.join());
+    deepStrictEqual([origin, beside], ["created", [`${places.pins.folder}-aside`]], reason);
+    ok(notes.some((note) => note.includes(reason)), notes.join());
+    ok(exists(link), reason);
+    places.pins.removeOthers();
+    await until(() => !exists(link));
     strictEqual(places.pins.find().kind, "complete");
   }
 });
@@ -147,11 +166,14 @@ Deno.test("bringUp() goes on where an agent died between the pins of two schemas
   const second = await up(places);
   second.state[Symbol.dispose]();
   deepStrictEqual([second.origin, second.beside], ["replaced", [old.pins.folder]]);
-  // With half of its own, only that is removed.
+  // With half of its own, that is set aside.
   unlink(`${places.pins.folder}/meta`);
   const third = await up(places);
   using _state = third.state;
-  deepStrictEqual([third.origin, third.beside], ["created", [old.pins.folder]]);
+  deepStrictEqual([third.origin, third.beside?.toSorted()], ["created", [
+    old.pins.folder,
+    `${places.pins.folder}-aside`,
+  ]]);
   ok(exists(old.link));
 });
 

@@ -174,6 +174,13 @@ export class Pins {
     });
   }
 
+  /** Gives the pins of this schema another name, under which they go on deciding and count as {@linkcode others}. */
+  setAside(): void {
+    const aside = `${this.folder}-aside`;
+    removeFolder(aside);
+    Deno.renameSync(this.folder, aside);
+  }
+
   /** Removes all pins, of any schema: what nothing else holds leaves the kernel. */
   remove(): void {
     this.removeOthers();
@@ -238,13 +245,14 @@ function readMeta(folder: string): PinMeta | undefined {
   }
 }
 
-/** Without meta first: whoever finds the rest knows that it is half made. */
+/** Without meta first: whoever finds the rest knows that it is half made. What is there may also be no folder. */
 function removeFolder(folder: string): void {
-  const names = listFolder(folder);
-  if (names === undefined) return;
   removePin(`${folder}/meta`);
-  for (const name of names) removePin(`${folder}/${name}`);
-  Deno.removeSync(folder);
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function listFolder(path: string): string[] | undefined {
@@ -260,6 +268,6 @@ function removePin(path: string): void {
   try {
     unlink(path);
   } catch (error) {
-    if (!(error instanceof SystemError && error.code === "ENOENT")) throw error;
+    if (!(error instanceof SystemError && (error.code === "ENOENT" || error.code === "ENOTDIR"))) throw error;
   }
 }

@@ -105,6 +105,29 @@ Deno.test("remove() takes everything away, also a stale pin and another schema, 
   deepStrictEqual(kernel.pins.find(), { kind: "none" });
 });
 
+Deno.test("setAside() leaves the pins in force under another name, and remove() finds them there", () => {
+  using kernel = new PinnedKernel();
+  const names = [...Deno.readDirSync(kernel.pins.folder)].length;
+  kernel.pins.setAside();
+  const aside = `${kernel.pins.folder}-aside`;
+  deepStrictEqual(kernel.pins.others(), [{ folder: aside, backend: "tracepoint" }]);
+  strictEqual([...Deno.readDirSync(aside)].length, names);
+  deepStrictEqual(kernel.pins.find(), { kind: "other-schema", folders: [aside] });
+  kernel.pins.create(kernel.state, OBJECT);
+  kernel.pins.setAside();
+  strictEqual(kernel.pins.others().length, 1);
+  kernel.pins.remove();
+  deepStrictEqual(kernel.pins.find(), { kind: "none" });
+});
+
+Deno.test("remove() also takes away what is no folder", () => {
+  using kernel = new PinnedKernel();
+  kernel.state.maps.flows.pin(`${kernel.pins.root}/stray`);
+  Deno.mkdirSync(`${kernel.pins.folder}/deeper`);
+  kernel.pins.remove();
+  deepStrictEqual(kernel.pins.find(), { kind: "none" });
+});
+
 Deno.test("remove() detaches what nothing else holds", async () => {
   using kernel = new PinnedKernel();
   for (const link of kernel.state.links.values()) link[Symbol.dispose]();

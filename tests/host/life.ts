@@ -136,7 +136,10 @@ const CASES: Cases = {
     deepStrictEqual([health.ok, health.agent], [false, null]);
     await host.start("--events", "off");
     match(host.log, /created, pid/);
-    await host.until(() => /took over from another version, .*schema-0/.test(host.log), "the old pins to go");
+    await host.until(
+      () => /took over from the programs pinned in .*schema-0/.test(host.log),
+      "the old pins to go",
+    );
     deepStrictEqual(host.schemas, [own]);
     strictEqual((await host.ask("health")).code, 0);
   },

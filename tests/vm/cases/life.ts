@@ -86,6 +86,24 @@ const life = category("life", [
     },
   },
   {
+    name: "pins that are half made are made anew without a gap",
+    disruptive,
+    prepare,
+    kernels: ["6.1", "6.12"],
+    run: async (t) => {
+      const root = "/sys/fs/bpf/aegisbpf";
+      const folders = () => [...Deno.readDirSync(root)].map(({ name }) => name).join();
+      const own = folders();
+      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+      await t.agent.kill();
+      Deno.removeSync(`${root}/${own}/meta`);
+      await again(t);
+      equal(folders(), own, "what is pinned");
+      await t.agent.health("--require-enforce");
+      await t.agent.refusedAll(await watch.stop());
+    },
+  },
+  {
     name: "a stop leaves the file denied",
     disruptive,
     prepare,
