@@ -9,16 +9,12 @@ import { decodeRecord, type KernelRecord, RecordError } from "../events/decode.t
 import type { DecisionEvent, EventPolicy } from "../events/event.ts";
 import { Reporter } from "../events/reporter.ts";
 import { backendNumber } from "../kernel/backend.ts";
-import type { BroughtUp } from "../kernel/bring_up.ts";
 import { cgroupRoot } from "../kernel/host.ts";
 import { identityText } from "../kernel/packed.ts";
 import { preemptionOf } from "../kernel/preemption.ts";
 import { cgroupById } from "../policy/cgroups.ts";
-import type { Pins } from "../kernel/pins.ts";
 import type { KernelState } from "../kernel/state.ts";
-import type { ApplyMetrics } from "../metrics/apply_metrics.ts";
 import { Anchor } from "../kernel/anchor.ts";
-import type { Mode } from "../policy/model.ts";
 import { targetText } from "../policy/resolve.ts";
 import type {
   ApplyRequest,
@@ -29,21 +25,19 @@ import type {
   RollbackRequest,
   StatsReport,
 } from "./api.ts";
-import type { EventOutlets } from "./event_outlets.ts";
 import { DegradationLog } from "./degradation_log.ts";
 import { Emergency } from "./emergency.ts";
 import { EmergencyControl } from "./emergency_control.ts";
 import { EmergencyRecord } from "./emergency_record.ts";
+import type { AgentParts } from "./agent_parts.ts";
 import { DEFAULT_CONFIG } from "./config.ts";
 import { healthOf, postureOf } from "./health.ts";
 import { FlowEpochs } from "./flow_epochs.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
-import type { Locations } from "./locations.ts";
 import { observed } from "./observed.ts";
 import { OneWriter } from "./one_writer.ts";
 import { PolicyEngine } from "./policy_engine.ts";
-import type { PolicyStore } from "./policy_store.ts";
 import { explain, type ExplainQuestion } from "./explain.ts";
 import { Provenance } from "./provenance.ts";
 import { ProveLease } from "./prove_lease.ts";
@@ -53,28 +47,6 @@ import type { SignedFile } from "./signed_file.ts";
 import type { StartPlan } from "./start_plan.ts";
 import { SeenNames } from "./seen_names.ts";
 import { decisionsOf, opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
-
-/** What an agent is made of. */
-export interface AgentParts {
-  readonly up: BroughtUp;
-  readonly pins: Pins;
-  readonly store: PolicyStore;
-  readonly locations: Locations;
-  readonly version: string;
-  readonly mode?: Mode;
-  /** Rules by hand; by default those that are kept. */
-  readonly hand?: HandRules;
-  /** Judges who may write policy; by default everybody. */
-  readonly provenance?: Provenance;
-  /** Take each event. */
-  readonly outlets: EventOutlets;
-  /** Takes each line for the log. */
-  readonly log: (line: string) => void;
-  /** Called about every second, from the loop that takes the records. */
-  readonly alive?: ((agent: Agent) => void) | undefined;
-  /** Counts policies that are applied. */
-  readonly applies?: Pick<ApplyMetrics, "observe"> | undefined;
-}
 
 /** One agent. */
 export class Agent {
