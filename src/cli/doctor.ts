@@ -7,7 +7,7 @@ import { ExitCode } from "../agent/exit_codes.ts";
 import type { Locations } from "../agent/locations.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
-import { type Finding, HostFiles } from "./doctor_finding.ts";
+import { everywhere, type Finding, HostFiles } from "./doctor_finding.ts";
 import { doctorText, familyOf } from "./doctor_view.ts";
 import { jsonText } from "./output.ts";
 
@@ -57,10 +57,18 @@ async function findings(host: HostFiles, places: Locations): Promise<Finding[]> 
   useShippedLibbpf();
   return [
     ...kernelFindings(host),
-    ...(Deno.uid() === 0 ? [await backendsFinding()] : []),
+    Deno.uid() === 0 ? await backendsFinding() : NOT_TRIED,
     ...hostFindings(host, places, readPinned(places.pins)),
   ];
 }
+
+const NOT_TRIED: Finding = {
+  name: "backends",
+  state: "warn",
+  found: "not tried: only root can attach programs",
+  why: "an attach alone proves nothing: whether this host can refuse is seen when a program has refused",
+  mend: everywhere("sudo aegisbpf doctor"),
+};
 
 /** Attaches each backend, over a canary of its own. */
 async function backendsFinding(): Promise<Finding> {
