@@ -135,17 +135,20 @@ export class ResolvedPolicy implements Resolution {
     });
   }
 
-  /** Looks at every path, and adds what stands there to the sink. */
+  /** Looks at every path, and adds what stands there to the sink. Inodes stay what they are: they are added once. */
   resolve(identities: Identities, sink: EntrySink): void {
     using walker = new PlaceWalker(identities, this.#tree, sink);
+    const isFirst = this.#targets.length === 0;
+    const before = this.#targets.values();
     this.#targets = this.#policy.rules.flatMap((rule, position) => {
       const index = this.#indices[position] ?? 0;
-      return [
-        ...rule.inodes.map((target) => addInode(sink, rule, target, index)),
-        ...rule.paths.map((target) =>
-          boundBy(walker, rule, target, { kind: target.subtree ? "subtree" : "file", rule: index })
-        ),
-      ];
+      return [...rule.inodes, ...rule.paths].map((target) => {
+        const known = before.next().value;
+        if ("path" in target) {
+          return boundBy(walker, rule, target, { kind: target.subtree ? "subtree" : "file", rule: index });
+        }
+        return isFirst || known === undefined ? addInode(sink, rule, target, index) : known;
+      });
     });
     this.#waitingCgroups = this.#callers.cgroupMasks
       .filter(({ cgroup, mask }) => !bindCgroup(this.#cgroups, cgroup, mask, this.#tree, sink))

@@ -20,6 +20,7 @@ import { paths } from "./paths.ts";
 import { places } from "./places.ts";
 import { proofs } from "./prove.ts";
 import { races } from "./races.ts";
+import { rollouts } from "./rollout.ts";
 import { subtree } from "./subtree.ts";
 import { views } from "./views.ts";
 
@@ -44,6 +45,7 @@ export const catalogue: readonly Case[] = [
   ...proofs,
   ...lives,
   ...faults,
+  ...rollouts,
   ...handMade,
   ...fallback,
 ];
