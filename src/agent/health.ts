@@ -60,9 +60,8 @@ export function healthOf(context: HealthContext): HealthReport {
     code: codeOfCheck(name),
     detail: `${name}: ${detail}`,
   }));
-  const rollout = context.rollout.notes.map((detail): Degradation => ({ code: "rollout", detail }));
   const doubts = context.doubts.map((detail): Degradation => ({ code: "provenance", detail }));
-  const degradations = [...degradationsOf(context, posture), ...rollout, ...doubts, ...failed];
+  const degradations = [...degradationsOf(context, posture), ...context.rollout.notes, ...doubts, ...failed];
   return {
     ok: failed.length === 0 && posture !== "off",
     posture,

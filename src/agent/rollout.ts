@@ -6,6 +6,7 @@
  */
 import { bootTimeNs } from "../../ffi/clock.ts";
 import type { Anchor } from "../kernel/anchor.ts";
+import type { Degradation } from "./degradation.ts";
 import { refuseExpired } from "./expiry.ts";
 import { faultPoint } from "./fault_points.ts";
 import { History } from "./history.ts";
@@ -98,12 +99,17 @@ export class Rollout {
     return [...problems, ...this.mark.problems, ...lost];
   }
 
-  /** What else a person should know, one line each. */
-  get notes(): readonly string[] {
-    const waiting = this.waiting;
-    const confirm = waiting && `${waiting.name}, serial ${waiting.serial}, waits for confirmation: ` +
+  /** What else lowers what the host gets, or may. */
+  get notes(): readonly Degradation[] {
+    const { waiting } = this;
+    const pending = waiting && `${waiting.name}, serial ${waiting.serial}, waits for confirmation: ` +
         `${Math.ceil(waiting.remainingS)} s are left`;
-    return [confirm, this.#lastRevert].filter((note) => note !== undefined);
+    return [
+      ...(pending === undefined ? [] : [{ code: "policy_pending", detail: pending } as const]),
+      ...(this.#lastRevert === undefined
+        ? []
+        : [{ code: "policy_reverted", detail: this.#lastRevert } as const]),
+    ];
   }
 
   /**

@@ -2,6 +2,7 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { bootTimeNs } from "../../ffi/clock.ts";
 import { Anchor } from "../kernel/anchor.ts";
 import { AEGIS } from "../kernel/layout.ts";
+import { reasonText } from "./degradation.ts";
 import { historyFiles, readHistory } from "./history.ts";
 import type { PolicyEngine } from "./policy_engine.ts";
 import { PolicyStore } from "./policy_store.ts";
@@ -102,7 +103,7 @@ Deno.test("confirm() lets a policy stay that was applied until a deadline", () =
   agent.apply(2, { confirmWithinS: 60 });
   deepStrictEqual([agent.serial, agent.inKernel, host.store.readCurrent()?.file], [2, 2, "/p1.yaml"]);
   ok(agent.rollout.waiting && agent.rollout.waiting.remainingS > 50);
-  match(agent.rollout.notes.join(), /serial 2, waits for confirmation/);
+  match(agent.rollout.notes.map(reasonText).join(), /serial 2, waits for confirmation/);
   agent.rollout.confirm();
   agent.expire();
   agent.rollout.tick();
@@ -128,7 +129,7 @@ Deno.test("the policy before comes back at the deadline, in the kernel first", (
   );
   deepStrictEqual([agent.serial, agent.inKernel, agent.rollout.waiting], [1, 1, undefined]);
   strictEqual(host.state.control.live & AEGIS.LIVE_CONFIRM, 0);
-  match(agent.rollout.notes.join(), /serial 2, was taken back/);
+  match(agent.rollout.notes.map(reasonText).join(), /serial 2, was taken back/);
   match(agent.log.join("\n"), /serial 2, was taken back/);
   deepStrictEqual(agent.history, ["apply 1 done", "apply 2 pending", "revert 2 done"]);
   // It may be tried again, and others are not hindered.
@@ -161,7 +162,7 @@ Deno.test("a policy that nobody confirmed while no agent ran is taken back by th
   deepStrictEqual([agent.serial, agent.inKernel], [1, 1]);
   strictEqual(host.state.control.live & AEGIS.LIVE_CONFIRM, 0);
   deepStrictEqual(agent.history.slice(2), ["revert 2 done", "start 1 done"]);
-  match(agent.rollout.notes.join(), /while no agent ran/);
+  match(agent.rollout.notes.map(reasonText).join(), /while no agent ran/);
 });
 
 Deno.test("an agent that starts before the deadline goes on waiting for confirmation", () => {

@@ -76,6 +76,39 @@ async function whole(host: Host, serials: readonly number[], context: string): P
   return policy.serial;
 }
 
+/** A process that opens a file again and again until it is told to stop. */
+class Opener implements Disposable {
+  readonly #child: Deno.ChildProcess;
+
+  constructor(path: string) {
+    const script = `
+      let [opens, stop] = [0, false];
+      Deno.stdin.read(new Uint8Array(1)).then(() => stop = true);
+      while (!stop) {
+        for (let turn = 0; turn < 20; turn++, opens++) Deno.openSync(${JSON.stringify(path)}).close();
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      console.log(opens);`;
+    const args = ["eval", script];
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
+  }
+
+  /** How often it has opened the file. */
+  async stop(): Promise<number> {
+    await this.#child.stdin.close();
+    return Number(await new Response(this.#child.stdout).text());
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+}
+
 interface Step {
   /** The step in a fault point's name. */
   readonly step: string;
@@ -219,6 +252,31 @@ const CASES: Cases = {
     await host.end();
     await startUntil(host);
     strictEqual(await whole(host, [1, 2], "after a restart"), 2);
+  },
+
+  "1,000 policies one after the other count every open of a file that all watch, once": async (host) => {
+    await startUntil(host);
+    const path = `${host.environment.AEGISBPF_ROOT}/run/aegisbpf/control.sock`;
+    using http = Deno.createHttpClient({ proxy: { transport: "unix", path } });
+    const apply = async (serial: number) => {
+      const file = policyOf(host, serial);
+      const body = JSON.stringify({ source: Deno.readFileSync(file).toBase64(), file });
+      const headers = { "content-type": "application/json" };
+      const url = "http://localhost/v1/policy/apply";
+      const answer = await fetch(url, { method: "POST", body, headers, client: http });
+      strictEqual(answer.status, 200, await answer.text());
+    };
+    await apply(1);
+    using opener = new Opener(host.secret);
+    for (let serial = 2; serial <= 1000; serial++) await apply(serial);
+    const opens = await opener.stop();
+    const { rows } = await json(host, "stats", "--by", "rule");
+    const shared = rows.find(({ key }: { key: string }) => key === "shared");
+    ok(opens > 1000, `${opens} opens`);
+    strictEqual(shared.count, opens);
+    const history = await host.ask("policy", "history", "--json");
+    strictEqual(history.code, 0, history.err);
+    strictEqual((await json(host, "health")).policy.serial, 1000);
   },
 
   "a lower serial is refused for good, and the pins know it when every file is gone": async (host) => {
