@@ -27,7 +27,7 @@ export function sameInParts(text: string): boolean {
 }
 
 /** Nodes with the offsets at which they begin; a list, whose own beginning nobody asks for, without. */
-function shapeOf(node: unknown): unknown {
+export function shapeOf(node: unknown): unknown {
   if (isSeq(node)) return node.items.map(shapeOf);
   if (isMap(node)) {
     return [node.range?.[0], ...node.items.map(({ key, value }) => [shapeOf(key), shapeOf(value)])];

@@ -10,6 +10,7 @@
 
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, YAMLSeq } from "yaml";
 import { type Bounds, compose } from "./compose.ts";
+import { composePlain } from "./compose_plain.ts";
 import { LIMITS } from "./limits.ts";
 import { ProblemList } from "./problem.ts";
 
@@ -28,7 +29,8 @@ export function composeInParts(text: string, atLeast: number = WORTH_IT): Docume
   if (document === undefined || pair === undefined) return undefined;
   const rules = new YAMLSeq();
   for (const [index, start] of split.parts.entries()) {
-    const part = composePart(text.slice(start, split.parts[index + 1] ?? text.length), bounds)?.contents;
+    const partText = text.slice(start, split.parts[index + 1] ?? text.length);
+    const part = composePlain(partText) ?? composePart(partText, bounds)?.contents;
     if (!isSeq(part)) return undefined;
     shift(part, start);
     for (const item of part.items) rules.items.push(item);

@@ -10,6 +10,7 @@ import { TARGETS } from "./targets.ts";
 
 /** Inputs kept because something new came of them. */
 const MAX_POOL = 2_000;
+const MAX_POOLED_BYTES = 8 << 10;
 
 const scope = self as unknown as Worker;
 scope.onmessage = ({ data }: MessageEvent<FuzzJob>) => scope.postMessage(work(data));
@@ -35,7 +36,7 @@ function work({ target: name, seed, ms, current, shared }: FuzzJob): FuzzReport 
       const outcome = target.run(input);
       if (outcomes.has(outcome)) continue;
       outcomes.add(outcome);
-      if (pool.length < MAX_POOL && input.length < 1 << 16) pool.push(input);
+      if (pool.length < MAX_POOL && input.length <= MAX_POOLED_BYTES) pool.push(input.slice());
     } catch (error) {
       const failure = error instanceof Error ? error.stack ?? error.message : String(error);
       return { inputs, outcomes: outcomes.size, failure, input };
