@@ -6,13 +6,11 @@
 import { bootTimeNs, bootTimeOffsetNs } from "../../ffi/clock.ts";
 import { RingBuffer } from "../../ffi/ring_buffer.ts";
 import { decodeRecord, type KernelRecord, RecordError } from "../events/decode.ts";
-import type { DecisionEvent, EventPolicy } from "../events/event.ts";
+import type { DecisionEvent } from "../events/event.ts";
 import { Reporter } from "../events/reporter.ts";
 import { backendNumber } from "../kernel/backend.ts";
-import { cgroupRoot } from "../kernel/host.ts";
 import { identityText } from "../kernel/packed.ts";
 import { preemptionOf } from "../kernel/preemption.ts";
-import { cgroupById } from "../policy/cgroups.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { Anchor } from "../kernel/anchor.ts";
 import { targetText } from "../policy/resolve.ts";
@@ -46,6 +44,7 @@ import { type Outcome, Rollout } from "./rollout.ts";
 import type { SignedFile } from "./signed_file.ts";
 import type { StartPlan } from "./start_plan.ts";
 import { SeenNames } from "./seen_names.ts";
+import { SetLabels } from "./set_labels.ts";
 import { decisionsOf, opName, policyViewOf, statsOf, summaryOf } from "./views.ts";
 
 /** One agent. */
@@ -68,8 +67,7 @@ export class Agent {
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
   readonly #startedMs = performance.now();
-  /** Policies by generation, for records that were made under an earlier one. */
-  readonly #policies = new Map<bigint, EventPolicy>();
+  readonly #labels: SetLabels;
   readonly #names = new SeenNames();
   /** Records of files that came to stand at rules' places, until they are followed. */
   readonly #bound: KernelRecord[] = [];
@@ -92,10 +90,10 @@ export class Agent {
       ...(mode === undefined ? {} : { mode }),
     });
     this.#ring = new RingBuffer(up.state.maps.records.fd);
-    this.#rememberSets();
+    this.#labels = new SetLabels(up.state.control);
     this.prove = new ProveLease({
       engine: this.engine,
-      installed: () => this.#rememberSets(),
+      installed: () => this.#labels.remember(),
       decisions: (rules) => decisionsOf(up.state, rules, this.engine.numbers),
       log: this.log,
     });
@@ -105,7 +103,7 @@ export class Agent {
       state: locations.state,
       anchor: Anchor.open(pins.folder, up.beside),
       log: this.log,
-      reverted: () => this.#rememberSets(),
+      reverted: () => this.#labels.remember(),
       admit: (source, standing) => this.provenance.admit(source, standing),
     });
     const { history } = this.rollout;
@@ -114,7 +112,7 @@ export class Agent {
       engine: this.engine,
       state: up.state,
       locations,
-      installed: () => this.#rememberSets(),
+      installed: () => this.#labels.remember(),
       history,
       log: this.log,
     });
@@ -123,7 +121,7 @@ export class Agent {
     this.emergency = new EmergencyControl(emergency, { history, log: this.log });
     this.degradation = new DegradationLog({
       health: () => this.health(),
-      policy: () => this.#currentLabel(),
+      policy: () => this.#labels.current,
       hint: () => `${postureOf(up.state, this.engine)} ${this.engine.current?.generation}`,
       emit: (event) => parts.outlets.emit(event),
       log: this.log,
@@ -132,9 +130,9 @@ export class Agent {
       maps: up.state.maps,
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
       opName,
-      policyOf: (generation) => this.#policies.get(generation) ?? this.#currentLabel(),
+      policyOf: (generation) => this.#labels.of(generation),
       pathOf: (file) => this.#names.file(identityText(file)) ?? this.engine.pathOf(file),
-      cgroupPathOf: (id) => this.#names.cgroup(id) ?? this.#findCgroup(id),
+      cgroupPathOf: (id) => this.#names.findCgroup(id),
       backend: backendNumber(up.state.backend),
       bootOffsetNs: bootTimeOffsetNs,
       emit: (event) => this.#emit(event),
@@ -229,7 +227,7 @@ export class Agent {
     const bound = this.#bound.splice(0);
     const changed = this.engine.follow(rules);
     // A set that had no more room was made anew, under another generation.
-    this.#rememberSets();
+    this.#labels.remember();
     const told = new Set(bound.map(({ file }) => identityText(file)));
     for (const record of bound) this.#reporter.rebound(record, this.engine.pathOf(record.file));
     for (const { identity, target, rule } of changed) {
@@ -328,7 +326,7 @@ export class Agent {
   /** What a rollout came to, for the answer, and for the log where something changed. */
   resultOf({ inForce, applied, warnings }: Outcome): ApplyResult {
     if (applied) {
-      this.#rememberSets();
+      this.#labels.remember();
       const { name, serial, rules } = summaryOf(inForce);
       this.log(
         `applied policy ${name}, serial ${serial}, with ${rules} rules (generation ${inForce.generation})`,
@@ -341,25 +339,6 @@ export class Agent {
       warnings,
       ...(waiting ? { confirm_within_s: Math.ceil(waiting.remainingS) } : {}),
     };
-  }
-
-  #rememberSets(): void {
-    const { control } = this.#parts.up.state;
-    for (const index of [0, 1] as const) {
-      const { generation, name, serial, sha256 } = control.setInfo(index);
-      if (generation > 0n) this.#policies.set(generation, { name, serial: Number(serial), sha256 });
-    }
-  }
-
-  #currentLabel(): EventPolicy {
-    const { control } = this.#parts.up.state;
-    const { name, serial, sha256 } = control.setInfo(control.liveIndex());
-    return { name, serial: Number(serial), sha256 };
-  }
-
-  #findCgroup(id: bigint): string | undefined {
-    const root = cgroupRoot();
-    return root === undefined ? undefined : cgroupById(root, id)?.path;
   }
 
   #beat(): void {

@@ -5,25 +5,17 @@
  */
 import { Buffer } from "node:buffer";
 import { SystemError } from "../../ffi/libc.ts";
-import { cgroupRoot } from "../kernel/host.ts";
-import { ensureCanary, setWithCanary } from "../kernel/canary.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import { type Identity, identityText } from "../kernel/packed.ts";
-import type { SetEntry } from "../kernel/entries.ts";
 import type { Pins } from "../kernel/pins.ts";
-import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
+import type { PolicySet } from "../kernel/set_builder.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
 import type { Mode, Policy } from "../policy/model.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { formatProblem } from "../policy/problem.ts";
 import { wantsEnforce, withMode } from "../policy/mode.ts";
-import {
-  PolicyTooLargeError,
-  type ResolvedPolicy,
-  type ResolvedTarget,
-  resolvePolicy,
-} from "../policy/resolve.ts";
+import type { ResolvedPolicy, ResolvedTarget } from "../policy/resolve.ts";
 import { carriedTo, type Carrier } from "./carry.ts";
 import { changedTargets, Enforcer } from "./enforcer.ts";
 import {
@@ -44,6 +36,7 @@ import type { Locations } from "./locations.ts";
 import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { invalidPolicy, Refusal } from "./refusal.ts";
+import { resolveSet, type ResolveSetOptions } from "./resolve_set.ts";
 
 /** What the engine works with. */
 export interface EngineContext {
@@ -388,28 +381,11 @@ export class PolicyEngine {
   }
 
   #resolve(
-    { policy, file }: CheckedPolicy,
-    { dryRun = false, covered = [] }: { dryRun?: boolean; covered?: readonly SetEntry[] } = {},
-  ): { set: PolicySet; resolution: ResolvedPolicy } {
+    checked: CheckedPolicy,
+    options?: ResolveSetOptions,
+  ): { readonly set: PolicySet; readonly resolution: ResolvedPolicy } {
     const { state, locations } = this.#context;
-    ensureCanary(locations.canary);
-    const canary = state.identities.of(locations.canary);
-    if (canary === undefined) throw new Error(`Expected the canary at ${locations.canary}`);
-    const builder = setWithCanary(canary.identity);
-    try {
-      const resolution = resolvePolicy(policy, builder, {
-        identities: state.identities,
-        cgroups: cgroupRoot(),
-        numbers: (ids) => dryRun ? [] : this.numbers.of(ids),
-      });
-      for (const entry of covered) builder.add(entry);
-      return { set: builder.build(), resolution };
-    } catch (error) {
-      if (error instanceof TooManyRulesError || error instanceof PolicyTooLargeError) {
-        throw new Refusal(4, `${file}: ${error.message}`);
-      }
-      throw error;
-    }
+    return resolveSet({ state, locations, numbers: this.numbers }, checked, options);
   }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 import type { DecisionEvent } from "../events/event.ts";
+import { cgroupRoot } from "../kernel/host.ts";
+import { cgroupById } from "../policy/cgroups.ts";
 
 /** The last names of so many files and cgroups; the oldest go first. */
 export class SeenNames {
@@ -19,6 +21,12 @@ export class SeenNames {
   /** The path of a cgroup by its id. */
   cgroup(id: bigint): string | undefined {
     return this.#cgroups.get(id);
+  }
+
+  /** The same, looked for where no event had it: the whole hierarchy may be searched. */
+  findCgroup(id: bigint): string | undefined {
+    const root = this.#cgroups.has(id) ? undefined : cgroupRoot();
+    return root === undefined ? this.cgroup(id) : cgroupById(root, id)?.path;
   }
 
   /** The path of a file by its identity, `MAJOR:MINOR:INO:GENERATION`. */
