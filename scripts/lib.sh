@@ -24,12 +24,18 @@ esac
 deno_bin=$top/node_modules/@deno/$deno_package/deno
 esbuild_bin=$top/node_modules/@esbuild/$esbuild_package/bin/esbuild
 
+# Debian's name of a machine.
+debian_arch() { case $1 in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac; }
+
 # One hash over files (by content and name) and words: the key under which a result is kept.
 key_of() { # FILE-OR-WORD...
   local x
   for x; do if [ -f "$x" ]; then sha256sum <"$x"; fi; printf '%s\n' "${x#"$top"/}"; done | sha256sum | cut -c1-32
 }
 fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; } # KEYFILE KEY
+
+# The time that stands in what is built, seconds since 1970: the commit's, so that two builds of it are the same.
+epoch() { echo "${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null || echo 0)}"; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"

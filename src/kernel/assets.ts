@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 
 /** A file that `scripts/build` puts beside the bundle. */
 export type AssetName = "aegis.bpf.o" | "libbpf.so";
@@ -17,21 +18,54 @@ export class AssetMissingError extends Error {
   }
 }
 
+/** The asset is not the one that this program was built with. */
+export class AssetDamagedError extends Error {
+  override readonly name = "AssetDamagedError";
+
+  constructor(readonly asset: AssetName, expected: string, found: string) {
+    super(
+      `Expected ${asset} with SHA-256 ${expected}, as this program was built with, got ${found}: install it again`,
+    );
+  }
+}
+
 /**
  * The bytes of an asset. `libbpf.so` may be missing from a build made where Debian's archive is out of reach; the
  * system's library is used then.
  *
  * @throws {AssetMissingError} when this build has no such file
+ * @throws {AssetDamagedError} when it is another than at build time
  */
 export function loadAsset(name: AssetName): Uint8Array<ArrayBuffer> {
   const url = new URL(name, ASSET_FOLDER);
   try {
-    return Deno.readFileSync(url);
+    const bytes = Deno.readFileSync(url);
+    checkAsset(name, bytes, typeof AEGISBPF_ASSET_SHA256 === "undefined" ? {} : AEGISBPF_ASSET_SHA256);
+    return bytes;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new AssetMissingError(name, url.pathname);
     throw error;
   }
 }
+
+/**
+ * Holds an asset against the hash that `scripts/build` put into the program; from source there is none.
+ *
+ * @throws {AssetDamagedError} when it is another
+ */
+export function checkAsset(
+  name: AssetName,
+  bytes: Uint8Array,
+  sums: Readonly<Partial<Record<AssetName, string>>>,
+): void {
+  const expected = sums[name];
+  if (expected === undefined) return;
+  const found = createHash("sha256").update(bytes).digest("hex");
+  if (found !== expected) throw new AssetDamagedError(name, expected, found);
+}
+
+/** Defined by `scripts/build`. */
+declare const AEGISBPF_ASSET_SHA256: Readonly<Partial<Record<AssetName, string>>> | undefined;
 
 // One place and no search path: from the executable, anything outside its embedded folder is a path on the host, and
 // the embedded folder has a predictable name below /tmp.

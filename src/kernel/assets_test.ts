@@ -1,5 +1,5 @@
 import { ok, strictEqual, throws } from "node:assert/strict";
-import { AssetMissingError, type AssetName, loadAsset } from "./assets.ts";
+import { AssetDamagedError, AssetMissingError, type AssetName, checkAsset, loadAsset } from "./assets.ts";
 
 Deno.test("loadAsset() reads an ELF object when the project is built", () => {
   const bytes = loadAsset("aegis.bpf.o");
@@ -13,4 +13,12 @@ Deno.test("loadAsset() names the path and the remedy when an asset is missing", 
     ok(error.message.includes("scripts/build"), error.message);
     return true;
   });
+});
+
+Deno.test("checkAsset() refuses an object that is not the one at build time", () => {
+  const sums = { "aegis.bpf.o": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" };
+  const bytes = new TextEncoder().encode("abc");
+  checkAsset("aegis.bpf.o", bytes, sums);
+  checkAsset("libbpf.so", bytes, sums);
+  throws(() => checkAsset("aegis.bpf.o", bytes.subarray(1), sums), AssetDamagedError);
 });
