@@ -13,6 +13,7 @@ import { SystemError, unlink } from "../../ffi/libc.ts";
 import { LoadedProgram } from "../../ffi/loaded_program.ts";
 import { BpfMap, MapType } from "../../ffi/map.ts";
 import { type Backend, backendNumber, backendOfNumber, programsOf } from "./backend.ts";
+import { BpffsError } from "./host.ts";
 import { AEGIS } from "./layout.ts";
 import { viewOf } from "./packed.ts";
 import { KernelState, MAP_NAMES, type MapName, type Maps, TELLER } from "./state.ts";
@@ -78,9 +79,10 @@ export class Pins {
    * Pins everything.
    *
    * @throws {SystemError} `EEXIST` where pins exist already; those made by this call are taken away again.
+   * @throws {BpffsError} where nothing can be made there.
    */
   create(state: KernelState, object: string): void {
-    Deno.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.folder);
     using undo = new DisposableStack();
     const pin = (name: string, make: (path: string) => void) => {
       const path = `${this.folder}/${name}`;
@@ -269,5 +271,16 @@ function removePin(path: string): void {
     unlink(path);
   } catch (error) {
     if (!(error instanceof SystemError && (error.code === "ENOENT" || error.code === "ENOTDIR"))) throw error;
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BpffsError(
+      `Cannot make ${folder}: ${reason}; the bpffs must be writable for the agent (a unit needs ReadWritePaths= for it)`,
+    );
   }
 }
