@@ -1,5 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { readRuleCounts } from "../kernel/counters.ts";
+import type { KernelState } from "../kernel/state.ts";
 import { explain } from "./explain.ts";
 import type { DenyAdd } from "./hand_api.ts";
 import { HandControl } from "./hand_control.ts";
@@ -247,4 +248,25 @@ Deno.test("rules by hand are shown as such in the policy, in health's count and 
   ]]);
   const report = explain({ state: host.state, engine }, { path });
   deepStrictEqual([report.rule?.id, report.rule?.origin, report.rule?.line], ["hand:1", "hand", null]);
+});
+
+Deno.test("explain() says how what is by hand goes away again", () => {
+  using host = new Host();
+  const { hand, engine } = host.start();
+  const [one, two] = [host.file("one"), host.file("two")];
+  host.apply(engine, [two]);
+  hand.deny({ target: one, ops: ["read"] });
+  hand.allow({ cgroup: "/none-of-this-name.slice" });
+  const state: KernelState = Object.create(host.state, { backend: { value: "lsm" } });
+  const denied = explain({ state, engine }, { path: one });
+  deepStrictEqual([denied.decision, denied.change?.steps], [
+    "deny",
+    ["remove the rule by hand: aegisbpf deny remove hand:1"],
+  ]);
+  const exempt = explain({ state, engine }, { path: two, cgroup: "/none-of-this-name.slice" });
+  strictEqual(exempt.decision, "allow");
+  strictEqual(
+    exempt.change?.steps[0],
+    "end the exemption by hand: aegisbpf allow remove /none-of-this-name.slice",
+  );
 });
