@@ -6,7 +6,7 @@
  */
 import { MapReader } from "../../ffi/map_reader.ts";
 import { type Flow, flowMap, flowOf, readCounters } from "../kernel/counters.ts";
-import { takeOutFlows } from "../kernel/flow_epochs.ts";
+import { FlowArchive } from "../kernel/flow_epochs.ts";
 import { ACTION, FLOW, FLOW_KEY } from "../kernel/layout.ts";
 import { type Identity, viewOf, writeIdentity } from "../kernel/packed.ts";
 import type { Maps } from "../kernel/state.ts";
@@ -52,6 +52,7 @@ export class Reporter {
   /** How many more events the sweep that is under way may make. */
   #budget = 0;
   /** The maps of flows, by bit 0 of their epoch. */
+  readonly #archive: FlowArchive;
   readonly #flows: readonly [even: MapReader, odd: MapReader];
   /** Flows whose last record is older were reported whole by the last sweep, and count nothing without a new record. */
   #settledNs = 0n;
@@ -62,6 +63,7 @@ export class Reporter {
   constructor(context: ReporterContext) {
     this.#context = context;
     this.#progress = new Progress(context.maps);
+    this.#archive = new FlowArchive(context.maps);
     this.#flows = [new MapReader(flowMap(context.maps, 0)), new MapReader(flowMap(context.maps, 1))];
   }
 
@@ -133,7 +135,7 @@ export class Reporter {
     });
     this.flush();
     if (!all) return false;
-    const taken = takeOutFlows(this.#context.maps, epoch);
+    const taken = this.#archive.takeOut(epoch);
     for (const key of this.#progress.forget(epoch, taken)) this.#last.delete(key);
     return true;
   }

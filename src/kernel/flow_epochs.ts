@@ -34,27 +34,43 @@ export function waitForPrograms(state: KernelState): void {
 /** Flows that are counted apart in `past`; those beyond are summed by rule, operation and action. */
 export const MAX_PAST_FLOWS = 49_152;
 
-/**
- * Takes all flows out of the map of an epoch that is over.
- *
- * @param maxPast Flows that are kept apart; `MAX_PAST_FLOWS` by default.
- * @returns Their keys, one after the other.
- * @throws {SystemError} As the maps' operations.
- */
-export function takeOutFlows(maps: Maps, epoch: number, maxPast: number = MAX_PAST_FLOWS): Uint8Array {
-  const map = flowMap(maps, epoch);
-  const keys = new Packed(FLOW_KEY.SIZE);
-  const past = new PastSums(maps.past, epoch, maxPast);
-  new MapReader(map).visit((key, value) => {
-    keys.add(key);
-    past.add(key, viewOf(value).getBigUint64(FLOW.total, true));
-  });
-  past.write();
-  const kept = past.writeRules();
-  const taken = keys.all();
-  const count = kept.size === 0 ? keys.count : dropKept(taken, kept);
-  map.deleteBatch(taken, count);
-  return taken.subarray(0, count * FLOW_KEY.SIZE);
+/** Keeps what flows counted that are taken out. */
+export class FlowArchive {
+  readonly #maps: Maps;
+  readonly #flows: readonly [even: MapReader, odd: MapReader];
+  #room: number;
+
+  /** @param maxPast Flows that are kept apart; `MAX_PAST_FLOWS` by default. */
+  constructor(maps: Maps, maxPast: number = MAX_PAST_FLOWS) {
+    this.#maps = maps;
+    this.#flows = [new MapReader(maps.flows), new MapReader(maps.flows_odd)];
+    this.#room = maxPast;
+    new MapReader(maps.past).visit(() => {
+      this.#room--;
+    });
+  }
+
+  /**
+   * Takes all flows out of the map of an epoch that is over.
+   *
+   * @returns Their keys, one after the other.
+   * @throws {SystemError} As the maps' operations; it can be done again.
+   */
+  takeOut(epoch: number): Uint8Array {
+    const keys = new Packed(FLOW_KEY.SIZE);
+    const past = new PastSums(this.#maps.past, epoch, this.#room);
+    this.#flows[(epoch & 1) as 0 | 1].visit((key, value) => {
+      keys.add(key);
+      past.add(key, viewOf(value).getBigUint64(FLOW.total, true));
+    });
+    past.write();
+    this.#room = past.room;
+    const kept = past.writeRules();
+    const taken = keys.all();
+    const count = kept.size === 0 ? keys.count : dropKept(taken, kept);
+    flowMap(this.#maps, epoch).deleteBatch(taken, count);
+    return taken.subarray(0, count * FLOW_KEY.SIZE);
+  }
 }
 
 /** Moves the keys of rules that are not kept to the front; gives their number. */
@@ -106,11 +122,15 @@ class PastSums {
   readonly #rules = new Map<string, bigint>();
   #room: number;
 
-  constructor(map: BpfMap, epoch: number, max: number) {
+  constructor(map: BpfMap, epoch: number, room: number) {
     this.#map = map;
     this.#epoch = BigInt(epoch);
-    this.#room = max;
-    for (const _ of map.keys()) this.#room--;
+    this.#room = room;
+  }
+
+  /** How many flows more could be kept apart. */
+  get room(): number {
+    return this.#room;
   }
 
   add(key: Uint8Array, total: bigint): void {

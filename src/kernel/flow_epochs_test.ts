@@ -1,9 +1,10 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { isOfRuleOnly, readFlows, readRuleCounts, readTotals } from "./counters.ts";
 import { fileEntry } from "./entries.ts";
-import { beginEpoch, takeOutFlows } from "./flow_epochs.ts";
+import { beginEpoch, FlowArchive } from "./flow_epochs.ts";
 import { ACTION, FLOW_KEY, OP } from "./layout.ts";
 import { fillIdleSet, switchTo } from "./sets.ts";
+import type { Maps } from "./state.ts";
 import { AUDIT_READS, LABEL, TestKernel } from "./test_support.ts";
 
 /** Files that rule 7 watches. */
@@ -15,6 +16,11 @@ function watchFiles(kernel: TestKernel, ...names: string[]): string[] {
   const set = builder.build();
   switchTo(kernel.state, fillIdleSet(kernel.state, set, LABEL), set);
   return paths;
+}
+
+/** As an agent does that begins with this. */
+function takeOutFlows(maps: Maps, epoch: number, maxPast?: number): Uint8Array {
+  return new FlowArchive(maps, maxPast).takeOut(epoch);
 }
 
 function openAll(paths: readonly string[]): void {
@@ -40,7 +46,7 @@ Deno.test("beginEpoch() makes flows count in the other map", () => {
   deepStrictEqual([...readFlows(maps)].map(({ total }) => total), [2n, 2n]);
 });
 
-Deno.test("takeOutFlows() keeps the count of each flow", () => {
+Deno.test("takeOut() keeps the count of each flow", () => {
   using kernel = new TestKernel();
   const { maps } = kernel.state;
   const [one = "", two = ""] = watchFiles(kernel, "one", "two");
@@ -58,7 +64,7 @@ Deno.test("takeOutFlows() keeps the count of each flow", () => {
   deepStrictEqual(readRuleCounts(maps), [{ rule: 7, op: OP.READ, action: ACTION.AUDIT, count: 12n }]);
 });
 
-Deno.test("takeOutFlows() counts nothing twice when the agent before died in the middle of it", () => {
+Deno.test("takeOut() counts nothing twice when the agent before died in the middle of it", () => {
   for (const maxPast of [10, 1, 0]) {
     using kernel = new TestKernel();
     const { maps } = kernel.state;
@@ -74,7 +80,7 @@ Deno.test("takeOutFlows() counts nothing twice when the agent before died in the
   }
 });
 
-Deno.test("takeOutFlows() sums by rule what there is no more room for", () => {
+Deno.test("takeOut() sums by rule what there is no more room for", () => {
   using kernel = new TestKernel();
   const { maps } = kernel.state;
   const paths = watchFiles(kernel, "one", "two", "three");
