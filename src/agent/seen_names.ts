@@ -38,8 +38,7 @@ export class SeenNames {
 const NAMES_KEPT = 8192;
 
 function keep<Key>(names: Map<Key, string>, key: Key, name: string): void {
-  if (name === "") return;
-  names.delete(key);
+  if (name === "" || names.get(key) === name) return;
   names.set(key, name);
   if (names.size > NAMES_KEPT) {
     const oldest = names.keys().next();

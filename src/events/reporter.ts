@@ -57,6 +57,8 @@ export class Reporter {
   /** Flows whose last record is older were reported whole by the last sweep, and count nothing without a new record. */
   #settledNs = 0n;
   #sweeps = 0;
+  /** Records kept since the last sweep: a flood of flows would only push each other out. */
+  #remembered = 0;
   #sweptEmitted = -1n;
   #sequence = 0;
 
@@ -83,7 +85,7 @@ export class Reporter {
     // Two records of one flow may arrive in the other order: the later one has told for both.
     if (count <= 0n) return;
     this.#emit(record, count);
-    this.#remember(key, record);
+    if (this.#remembered++ < RECORDS_KEPT) this.#remember(key, record);
     this.#progress.note(key, record.total);
   }
 
@@ -102,6 +104,7 @@ export class Reporter {
     const emitted = counters.COALESCED + counters.DELIVERED + counters.DROPPED_RING_FULL;
     if (emitted === this.#sweptEmitted) return { flows: undefined, all: true };
     this.#budget = EVENTS_AT_ONCE;
+    this.#remembered = 0;
     let waiting = false;
     let flows = 0;
     // A program that was interrupted between looking at the clock and counting is found by a look at all, some time.
