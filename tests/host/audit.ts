@@ -34,6 +34,7 @@ try {
       ["rollout", "rollout.ts"],
       ["signed", "signed.ts"],
       ["by hand", "by_hand.ts"],
+      ["events", "events.ts"],
     ] as const
   ) {
     reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));

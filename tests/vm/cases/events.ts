@@ -42,6 +42,44 @@ const events = category("events", [
     },
   },
   {
+    name: "have the path that a process in another root or mount namespace used, as it used it",
+    phases: ["enforce", "fentry"],
+    prepare: (t) => {
+      t.deny(t.file(`${t.dir()}/secret`));
+      Deno.mkdirSync(`${t.dir()}-view`);
+    },
+    run: async (t) => {
+      const view = `${t.dir()}-view`;
+      t.act.one("chroot-open", t.dir(), "/secret");
+      t.act.one("bind-open", t.dir(), view, `${view}/secret`);
+      const all = await t.events.of(t.ruleId(), 2);
+      const [first] = all;
+      check(first, "no event came");
+      equal(first.file.path, "/secret", "the path below the other root");
+      equal(first.file.path_source, "kernel", "where it is from");
+      equal(all.reduce((sum, event) => sum + event.count, 0), 2, "the events' counts");
+    },
+  },
+  {
+    name: "are right for a process and a file that are gone when they are written",
+    phases: ["enforce", "fentry"],
+    prepare: (t) => {
+      t.deny(t.file(`${t.dir()}/secret`));
+    },
+    run: async (t) => {
+      const file = `${t.dir()}/secret`;
+      const { ino } = Deno.statSync(file);
+      t.act.one("--cgroup", t.guest.plainCgroup, "open-read", file);
+      Deno.removeSync(file);
+      const event = (await t.events.of(t.ruleId()))[0];
+      check(event, "no event came");
+      equal(event.file.path, file, "file.path");
+      equal(Number(event.file.ino), ino, "file.ino");
+      equal(event.process.exe, t.act.program, "process.exe");
+      check(event.process.pid > 0, "a pid");
+    },
+  },
+  {
     name: "are not sent for an open that no rule names",
     prepare: (t) => {
       t.deny(t.file(`${t.dir()}/secret`));
