@@ -29,6 +29,7 @@ import { EmergencyControl } from "./emergency_control.ts";
 import { EmergencyRecord } from "./emergency_record.ts";
 import type { AgentParts } from "./agent_parts.ts";
 import { DEFAULT_CONFIG } from "./config.ts";
+import { applyPlan } from "./apply_plan.ts";
 import { healthOf, postureOf } from "./health.ts";
 import { FlowEpochs } from "./flow_epochs.ts";
 import { HandControl } from "./hand_control.ts";
@@ -311,7 +312,9 @@ export class Agent {
   apply(request: Omit<ApplyRequest, "signature"> & SignedFile): ApplyResult {
     const { dry_run: dryRun = false, force = false, confirm_within_s: confirmWithinS } = request;
     const apply = () => this.rollout.apply(request, { dryRun, force, confirmWithinS });
-    return this.resultOf(dryRun ? apply() : observed(this.#parts.applies, apply));
+    if (!dryRun) return this.resultOf(observed(this.#parts.applies, apply));
+    const outcome = apply();
+    return { ...this.resultOf(outcome), plan: applyPlan(this.engine.current, outcome.inForce) };
   }
 
   /**

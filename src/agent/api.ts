@@ -142,6 +142,34 @@ export interface ApplyResult {
   readonly warnings: readonly string[];
   /** Seconds left to confirm it, where it has to be. */
   readonly confirm_within_s?: number;
+  /** Of a dry run: what would change. */
+  readonly plan?: ApplyPlan;
+}
+
+/** What a policy would change. */
+export interface ApplyPlan {
+  /** Ids. */
+  readonly rules: {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly changed: readonly string[];
+  };
+  /** What rules would cover that they do not cover now, as far as it exists. */
+  readonly covered: readonly PlannedTarget[];
+  /** What they would cover no more. */
+  readonly uncovered: readonly PlannedTarget[];
+  /** Paths at which nothing stands. */
+  readonly waiting: readonly Pick<PlannedTarget, "rule" | "target">[];
+}
+
+/** A file that a rule stands for. */
+export interface PlannedTarget {
+  /** The rule's id. */
+  readonly rule: string;
+  /** As the policy names it. */
+  readonly target: string;
+  /** `MAJOR:MINOR:INO:GENERATION`, or an inode as the policy names it. */
+  readonly identity: string;
 }
 
 /** What `policy rollback` sends. */

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { resolve } from "node:path";
-import type { ApplyRequest, ApplyResult, PolicySummary } from "../agent/api.ts";
+import type { ApplyPlan, ApplyRequest, ApplyResult, PolicySummary } from "../agent/api.ts";
 import { CONFIRM_WITHIN } from "../agent/confirm_within.ts";
 import { AgentClient, RefusedError } from "./client.ts";
 import type { Context } from "./context.ts";
@@ -24,7 +24,7 @@ export function addPolicyApply(parent: Parent, context: Context): void {
         "lock the host out; 5: its serial, signature or expiry is refused.",
     )
     .argument("<FILE>", "policy in YAML or JSON")
-    .option("--dry-run", "check and resolve it all, change nothing")
+    .option("--dry-run", "check and resolve it all, say what would change, change nothing")
     .option(
       "--confirm-within <TIME>",
       "bring the policy before it back after TIME (60s, 5m) unless policy confirm comes; also if the agent is dead",
@@ -86,14 +86,41 @@ async function apply(path: string, options: ApplyOptions, context: Context): Pro
   }
 }
 
-function outcome({ applied, policy, confirm_within_s }: ApplyResult, dryRun: boolean): string {
+function outcome({ applied, policy, confirm_within_s, plan }: ApplyResult, dryRun: boolean): string {
   const described = describedPolicy(policy);
-  if (dryRun) return `would apply ${described}; nothing was changed`;
+  if (dryRun) return [`would apply ${described}; nothing was changed`, ...planLines(plan)].join("\n");
   const until = confirm_within_s === undefined
     ? ""
     : `; it is taken back in ${durationText(confirm_within_s)} unless you run aegisbpf policy confirm`;
   return (applied ? `applied ${described}` : `unchanged, in force already: ${described}`) + until;
 }
+
+function planLines(plan: ApplyPlan | undefined): string[] {
+  if (plan === undefined) return [];
+  const { rules: { added, removed, changed }, covered, uncovered, waiting } = plan;
+  const named = ({ rule, target }: { rule: string; target: string }) => `${rule} ${target}`;
+  return [
+    ...listed("rules added", added),
+    ...listed("rules removed", removed),
+    ...listed("rules changed", changed),
+    ...listed("covered then", covered.map(named)),
+    ...listed("covered no more", uncovered.map(named)),
+    ...listed("waiting for", waiting.map(named)),
+  ];
+}
+
+function listed(what: string, items: readonly string[]): string[] {
+  if (items.length === 0) return [];
+  const more = items.length > SHOWN ? [`    … and ${items.length - SHOWN} more (--json has them all)`] : [];
+  return [
+    `  ${what}: ${items.length}`,
+    ...items.slice(0, SHOWN).map((item) => `    ${printable(item)}`),
+    ...more,
+  ];
+}
+
+/** Of each list for people. */
+const SHOWN = 20;
 
 /** A policy in a few words. */
 export function describedPolicy({ name, serial, rules, waiting }: PolicySummary): string {
