@@ -93,7 +93,7 @@ function* guarded(text: string, lines: LineCounter, problems: ProblemList, bound
         placeAt(lines, offset),
         [],
         "the file holds too much",
-        `at most ${LIMITS.tokensAtOnce} YAML tokens, or rules as the last key, each item on lines of its own`,
+        `at most ${LIMITS.tokensAtOnce} YAML tokens; ${LIMITS.tokens} where rules is the last key, each on lines of its own`,
       );
       return;
     }

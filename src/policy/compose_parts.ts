@@ -30,7 +30,7 @@ export function composeInParts(text: string, atLeast: number = WORTH_IT): Docume
   const rules = new YAMLSeq();
   for (const [index, start] of split.parts.entries()) {
     const partText = text.slice(start, split.parts[index + 1] ?? text.length);
-    const part = composePlain(partText) ?? composePart(partText, bounds)?.contents;
+    const part = composePlain(partText, bounds) ?? composePart(partText, bounds)?.contents;
     if (!isSeq(part)) return undefined;
     shift(part, start);
     for (const item of part.items) rules.items.push(item);

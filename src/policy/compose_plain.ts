@@ -9,10 +9,19 @@
  */
 
 import { type Node, Pair, Scalar, YAMLMap, YAMLSeq } from "yaml";
+import type { Bounds } from "./compose.ts";
+import { LIMITS } from "./limits.ts";
 
-/** The block list that a text is, undefined if it is anything that is not written plainly. */
-export function composePlain(text: string): YAMLSeq | undefined {
-  const reader = new PlainReader(text);
+/**
+ * The block list that a text is, undefined if it is anything that is not written plainly, or too much.
+ *
+ * @param bounds How many tokens it may have, as the library would count them; what it has is taken off.
+ */
+export function composePlain(
+  text: string,
+  bounds: Pick<Bounds, "tokens"> = { tokens: LIMITS.tokens },
+): YAMLSeq | undefined {
+  const reader = new PlainReader(text, bounds);
   const list = reader.readList();
   return reader.isAtEnd ? list : undefined;
 }
@@ -22,13 +31,15 @@ type Value = string | number;
 
 class PlainReader {
   readonly #text: string;
+  readonly #bounds: Pick<Bounds, "tokens">;
   /** Of the line at hand: where it begins, its first character that is not a space, and where it ends. */
   #start = 0;
   #first = 0;
   #end = -1;
 
-  constructor(text: string) {
+  constructor(text: string, bounds: Pick<Bounds, "tokens">) {
     this.#text = text;
+    this.#bounds = bounds;
     this.#next();
   }
 
@@ -75,6 +86,7 @@ class PlainReader {
       if (key === undefined) break;
       const value = this.#readKeyed(keyStart + key.length + 1, indent);
       if (value === undefined) return undefined;
+      this.#bounds.tokens -= TOKENS_OF_A_WORD;
       mapping.items.push(new Pair(placed(new Scalar(key), keyStart), value));
     }
     const isOver = this.isAtEnd || this.#indent < indent;
@@ -97,10 +109,12 @@ class PlainReader {
   }
 
   #valueAt(at: number): Node | undefined {
+    if (this.#bounds.tokens < 0) return undefined;
     let end = this.#end;
     while (end > at && this.#text[end - 1] === " ") end--;
     const text = this.#text.slice(at, end);
-    if (text.startsWith("[")) return flowList(text, at);
+    if (text.startsWith("[")) return flowList(text, at, this.#bounds);
+    this.#bounds.tokens -= TOKENS_OF_A_WORD;
     const value = valueOf(text, PLAIN);
     return value === undefined ? undefined : placed(new Scalar(value), at);
   }
@@ -126,6 +140,8 @@ class PlainReader {
   }
 }
 
+/** A key or value with what stands around it, as the library's lexer counts. */
+const TOKENS_OF_A_WORD = 5;
 /** A key of the format, which no rule of YAML takes for anything but a text. */
 const KEY = /([a-z]+):(?: |$)/my;
 /** Words of YAML that are no texts. */
@@ -152,13 +168,15 @@ function valueOf(text: string, plain: RegExp): Value | undefined {
 }
 
 /** A list in brackets that is whole on its line. */
-function flowList(text: string, start: number): YAMLSeq | undefined {
+function flowList(text: string, start: number, bounds: Pick<Bounds, "tokens">): YAMLSeq | undefined {
   if (!text.endsWith("]")) return undefined;
   const list = placed(new YAMLSeq(), start);
   list.flow = true;
   if (/^\[ *\]$/.test(text)) return list;
   let at = 1;
-  for (const part of text.slice(1, -1).split(",")) {
+  for (const part of partsOf(text, ",")) {
+    bounds.tokens -= TOKENS_OF_A_WORD;
+    if (bounds.tokens < 0) return undefined;
     const trimmed = part.replace(/^ +| +$/g, "");
     const value = valueOf(trimmed, PLAIN);
     // A comma or bracket within quotes leaves a part that is no value.
@@ -167,6 +185,17 @@ function flowList(text: string, start: number): YAMLSeq | undefined {
     at += part.length + 1;
   }
   return list;
+}
+
+/** What stands between separators, one after the other: a list may be millions long. */
+function* partsOf(list: string, separator: string): Generator<string> {
+  const end = list.length - 1;
+  for (let at = 1; at <= end;) {
+    const found = list.indexOf(separator, at);
+    const stop = found < 0 || found > end ? end : found;
+    yield list.slice(at, stop);
+    at = stop + 1;
+  }
 }
 
 function placed<T extends Node>(node: T, start: number): T {

@@ -9,7 +9,7 @@ export const LIMITS = {
   /** Size of the file in bytes: 8 MiB. 100,000 rules of one path each take about 6. */
   fileBytes: 8 * 1024 * 1024,
   /** YAML tokens in the file, which is what the parser's memory grows with; a rule of one path is 20 of them. */
-  tokens: 3_000_000,
+  tokens: 2_500_000,
   /** The same where `rules` cannot be read some at a time (see `compose_parts.ts`): that is what 512 MiB are enough for. */
   tokensAtOnce: 1_000_000,
   /** Levels of YAML nesting; the format itself needs ten. */
