@@ -68,6 +68,7 @@ const NUMBERS = {
   io_uring_enter: [426, 426],
   io_uring_setup: [425, 425],
   linkat: [265, 37],
+  madvise: [28, 233],
   memfd_create: [319, 279],
   mkdirat: [258, 34],
   mknodat: [259, 33],

@@ -150,10 +150,11 @@ export class Agent {
     this.#drain();
     epochs.drained();
     let swept = performance.now();
+    let quiet = 0;
     while (!this.#stopped) {
-      const ready = await this.#ring.wait(LOOK_MS);
+      const ready = await this.#ring.wait(quiet < QUIET_LOOKS ? LOOK_MS : QUIET_LOOK_MS);
       const lookedNs = bootTimeNs();
-      this.#drain();
+      quiet = this.#drain() > 0 ? 0 : quiet + 1;
       this.rollout.tick();
       epochs.drained();
       this.#followBound();
@@ -349,8 +350,8 @@ export class Agent {
     this.#parts.alive?.(this);
   }
 
-  #drain(): void {
-    this.#ring.drain((view) => {
+  #drain(): number {
+    const taken = this.#ring.drain((view) => {
       try {
         const record = decodeRecord(view);
         if (record.type === "bound") this.#bound.push(record);
@@ -361,6 +362,7 @@ export class Agent {
       }
     });
     this.#reporter.flush();
+    return taken;
   }
 
   #emit(event: DecisionEvent): void {
@@ -371,6 +373,9 @@ export class Agent {
 
 /** How often the ring is looked at: the kernel side wakes the agent only when there is something to follow. */
 const LOOK_MS = 50;
+/** After so many looks at which there was nothing it is looked at less often: an idle agent costs what its looks cost. */
+const QUIET_LOOKS = 40;
+const QUIET_LOOK_MS = 250;
 const SWEEP_MS = 1000;
 /** After following every rule, so many times as long is left to other work. */
 const FOLLOW_PAUSE = 2;

@@ -33,6 +33,7 @@ import type { MetricsAddress } from "./metrics_address.ts";
 import type { MetricsServer } from "./metrics_server.ts";
 import { ServiceManager } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
+import { trimMemory } from "./trim_memory.ts";
 import { Provenance } from "./provenance.ts";
 import { Refusal } from "./refusal.ts";
 import { readSignedFile, type SignedFile } from "./signed_file.ts";
@@ -133,6 +134,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     log(`took over from the programs pinned in ${up.beside.join(", ")}; their counts are gone`);
   }
   announce(agent, up, log);
+  trimMemory();
   await serveUntilSignal(agent, { places, options, metrics, manager, log });
   await outlets.close(FLUSH_MS);
   if (options.detachOnExit) pins.remove();
