@@ -35,6 +35,7 @@ try {
       ["signed", "signed.ts"],
       ["by hand", "by_hand.ts"],
       ["events", "events.ts"],
+      ["fleet", "fleet.ts"],
     ] as const
   ) {
     reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));
