@@ -148,6 +148,16 @@ Deno.test("every suite of scripts/test has a row in the quality gates", () => {
   deepStrictEqual(rows, suites.split(" "));
 });
 
+Deno.test("every limit of the service levels is one that its benchmark has", () => {
+  const rows = [...read("docs/SLO.md").matchAll(/^\| [^|]+\| ([^|]*\d[^|]*)\| `(tests\/bench\/[\w-]+)` /gm)];
+  ok(rows.length > 8, `only ${rows.length} have a number`);
+  for (const [row, limit = "", command = ""] of rows) {
+    const number = /[\d,.]+/.exec(limit)?.[0].replaceAll(",", "") ?? "";
+    const source = read(`${command}.ts`).replaceAll(/(?<=\d)_(?=\d)/g, "");
+    ok(new RegExp(`(?<![\\d.])${number.replace(".", "\\.")}(?![\\d.])`).test(source), row);
+  }
+});
+
 function fleetBlock(language: string): string {
   const found = [...read("docs/fleet.md").matchAll(FENCED)].filter(([, of]) => of === language);
   strictEqual(found.length, 1, language);
