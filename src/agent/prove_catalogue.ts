@@ -16,9 +16,13 @@ export type Promise = "always" | "soon" | "never";
 /** What a rule's target is: a file by its path, `DIR/**`, or an inode. */
 export type TargetKind = "file" | "subtree" | "inode";
 
+/** What an attempt must come to: that the rule's word holds, that it does not, or that the caller gets its signal too. */
+export type Aim = "held" | "let through" | "signalled";
+
 /** One way round a rule. */
 export interface Way {
   readonly name: string;
+  readonly aim: Aim;
   /** Which rules it is about: those that deny one of these. It is tried for each of them. */
   readonly ops: readonly Operation[];
   readonly kinds: readonly TargetKind[];
@@ -66,6 +70,11 @@ export const WAYS = [
   way("file handle", OPEN, ALL, "always", "always"),
   way("openat2", OPEN, ALL, "always", "always"),
   way("io_uring", OPEN, ALL, "always", "never"),
+  way("FIFO", OPEN, PATHS, "always", "always"),
+  way("through an overlay", ACCESS, ALL, "always", "never"),
+  way("copied up in an overlay", ["read"], ALL, "always", "never"),
+  way("descriptor passed on", ["read"], ALL, "never", "never"),
+  way("descriptor passed on, opened again", OPEN, ALL, "always", "always"),
   way("interpreter of a script", EXEC, ALL, "always", "always"),
   way("ld.so", EXEC, ALL, "always", "never"),
   way("mmap", EXEC, ALL, "always", "never"),
@@ -86,6 +95,14 @@ export const WAYS = [
   way("chown", ["attr"], ALL, "always", "never"),
   way("times", ["attr"], ALL, "always", "never"),
   way("extended attribute", ["attr"], ALL, "always", "never"),
+  way("cgroup below the scope", ACCESS, ALL, "always", "always"),
+  way("cgroup made later", ACCESS, ALL, "always", "always"),
+  way("copy of an excepted executable", OPEN, ALL, "always", "always"),
+  way("caller outside of the scope", ACCESS, ALL, "always", "always", "let through"),
+  way("excepted cgroup", ACCESS, ALL, "always", "always", "let through"),
+  way("excepted user", ACCESS, ALL, "always", "always", "let through"),
+  way("excepted executable", OPEN, ALL, "always", "always", "let through"),
+  way("signal", ACCESS, ALL, "always", "never", "signalled"),
 ] as const;
 
 /** The name of a way. */
@@ -95,21 +112,27 @@ export type WayName = typeof WAYS[number]["name"];
 export interface Attempt {
   readonly way: WayName;
   readonly op: Operation;
+  readonly aim: Aim;
   readonly promise: Promise;
 }
 
 /** What is to be tried of a rule with a target of this kind: the order is that of the catalogue. */
 export function attemptsFor(
-  { ops, kind, backend }: {
+  { ops, kind, backend, signals }: {
     readonly ops: readonly Operation[];
     readonly kind: TargetKind;
     readonly backend: Backend;
+    /** Whether the rule signals whom it refuses. */
+    readonly signals: boolean;
   },
 ): Attempt[] {
-  return WAYS.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap((one) =>
+  return WAYS.filter(({ kinds, aim }) =>
+    kinds.some((one) => one === kind) && (signals || aim !== "signalled")
+  ).flatMap((one) =>
     one.ops.filter((op) => ops.includes(op)).map((op) => ({
       way: one.name,
       op,
+      aim: one.aim,
       promise: backend === "tracepoint" ? one.tracepoint : one.hooks,
     }))
   );
@@ -121,6 +144,7 @@ function way<const Name extends string>(
   kinds: readonly TargetKind[],
   hooks: Promise,
   tracepoint: Promise,
+  aim: Aim = "held",
 ): Way & { readonly name: Name } {
-  return { name, ops, kinds, hooks, tracepoint };
+  return { name, aim, ops, kinds, hooks, tracepoint };
 }

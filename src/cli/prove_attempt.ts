@@ -9,7 +9,7 @@ import type { WayName } from "../agent/prove_catalogue.ts";
 import type { Operation } from "../policy/operations.ts";
 import { CALLERS } from "./prove_cgroup.ts";
 import { StepError } from "./prove_calls.ts";
-import type { Place } from "./prove_decoys.ts";
+import type { Place, Programs } from "./prove_decoys.ts";
 import { GO } from "./prove_ways.ts";
 
 /** The command's hidden name. */
@@ -20,6 +20,7 @@ export interface AttemptOrder {
   readonly way: WayName;
   readonly op: Operation;
   readonly place: Place;
+  readonly programs: Programs;
 }
 
 /** What came of it: it went through, or a step of it failed. */
@@ -45,15 +46,14 @@ export async function proveAttempts(cgroup: string): Promise<ExitCode> {
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const lines = `${rest}${text}`.split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) answer(attempt(JSON.parse(line)));
+    for (const line of lines) answer(attempt(JSON.parse(line), cgroup));
   }
   return ExitCode.Done;
 }
 
-/** Goes one way. */
-export function attempt({ way, op, place }: AttemptOrder): AttemptAnswer {
+function attempt({ way, op, place, programs }: AttemptOrder, cgroup: string): AttemptAnswer {
   try {
-    return { through: true, times: GO[way](place, op) ?? 1 };
+    return { through: true, times: GO[way](place, op, { ...programs, cgroup }) ?? 1 };
   } catch (error) {
     if (error instanceof StepError) return { through: false, step: error.step, code: error.code };
     return { through: false, step: way, code: error instanceof Error ? error.message : String(error) };

@@ -6,6 +6,7 @@
 import { errnoName } from "../../ffi/libc.ts";
 import { runProgram, type SystemCall, systemCall, type SystemCallArgument } from "../../ffi/syscall.ts";
 import type { Operation } from "../policy/operations.ts";
+import { PROGRAM_EXIT } from "./prove_programs.ts";
 
 /** A step that the kernel refused. */
 export class StepError extends Error {
@@ -82,9 +83,20 @@ export function readAll(fd: number): Uint8Array {
 
 /** Runs a decoy. */
 export function execute(path: string): void {
-  const ended = runProgram(path, [path]);
+  run("exec", path, [path]);
+}
+
+/** Has a program of {@linkcode openingProgram} open a file. */
+export function openBy(program: string, path: string, op: Operation): void {
+  run("open", program, op === "write" ? [program, path, "write"] : [program, path]);
+}
+
+/** Runs a program that must end as those of prove_programs.ts do. */
+function run(step: string, path: string, args: readonly string[]): void {
+  const ended = runProgram(path, args);
   if (typeof ended === "number") throw new StepError("exec", errnoName(ended));
-  if (!("exit" in ended) || ended.exit !== DECOY_EXIT) throw new StepError("exec", "another end");
+  if ("signal" in ended) throw new StepError(step, SIGNALS[ended.signal] ?? `signal ${ended.signal}`);
+  if (ended.exit !== PROGRAM_EXIT) throw new StepError(step, errnoName(ended.exit));
 }
 
 /** Does something in a mount namespace of its own, which ends with it. */
@@ -112,6 +124,7 @@ export const O = {
   WRONLY: 1,
   RDWR: 2,
   TRUNC: 0o1000,
+  NONBLOCK: 0o4000,
   CLOEXEC: 0o2000000,
   PATH: 0o10000000,
 } as const;
@@ -121,5 +134,4 @@ export const MS = { BIND: 4096, REC: 16384, PRIVATE: 1 << 18 } as const;
 export const AT_FDCWD = -100;
 
 const CLONE_NEWNS = 0x20000;
-/** What the decoy program ends with; see prove_decoys.ts. */
-const DECOY_EXIT = 42;
+const SIGNALS: Readonly<Record<number, string>> = { 9: "SIGKILL", 15: "SIGTERM" };

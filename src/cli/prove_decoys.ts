@@ -6,6 +6,7 @@
  */
 import type { Attempt, TargetKind, WayName } from "../agent/prove_catalogue.ts";
 import { AT_FDCWD, must } from "./prove_calls.ts";
+import { decoyProgram, dynamicProgram, openingProgram } from "./prove_programs.ts";
 
 /** One file, and what surrounds it. */
 export interface Place {
@@ -58,6 +59,19 @@ export function otherFile({ aside }: Place): string {
   return `${aside}/other`;
 }
 
+/** Programs that stand for executables: one that decoys' rules except, and a copy that they do not. */
+export interface Programs {
+  readonly excepted: string;
+  readonly copy: string;
+}
+
+/** Makes them in a folder. */
+export function makePrograms(folder: string): Programs {
+  const programs = { excepted: `${folder}/excepted`, copy: `${folder}/copy` };
+  for (const path of Object.values(programs)) writeProgram(path, openingProgram());
+  return programs;
+}
+
 type Make = (place: Place, way: WayName) => void;
 
 /** Where the file is below its directory, if not directly in it. */
@@ -95,6 +109,10 @@ const BEFORE: Partial<Record<WayName, Make>> = {
     makeDirectory(place, way);
     writeDecoy(otherFile(place), place.secret, way);
   },
+  FIFO: (place, way) => {
+    makeDirectory(place, way);
+    must("mknod", "mknodat", AT_FDCWD, place.file, S_IFIFO | 0o700, 0);
+  },
   "delete a directory": ({ dir }) => Deno.mkdirSync(`${dir}/sub`, { recursive: true, mode: 0o700 }),
 };
 
@@ -126,60 +144,16 @@ const AFTER: Partial<Record<WayName, Make>> = {
 
 /** A file that can be read, written and executed alike: a program of a few instructions, and the secret behind them. */
 function writeDecoy(path: string, secret: string, way: WayName): void {
-  const program = way === "ld.so" ? dynamicProgram() : smallestProgram();
   const text = new TextEncoder().encode(secret);
-  const bytes = new Uint8Array(program.length + text.length);
-  bytes.set(program);
-  bytes.set(text, program.length);
+  const bytes = way === "ld.so" ? dynamicProgram(text) : decoyProgram(text);
+  writeProgram(path, bytes);
+}
+
+function writeProgram(path: string, bytes: Uint8Array): void {
   Deno.writeFileSync(path, bytes, { mode: 0o700, createNew: true });
   // The mode that was asked for is less the umask.
   Deno.chmodSync(path, 0o700);
 }
 
 const RENAME_EXCHANGE = 2;
-/** What ld.so is given to run, whichever there is; it must end with 0. */
-const DYNAMIC_PROGRAMS = ["/usr/bin/true", "/bin/true"];
-/** Bytes of ELF's header and of one program header. */
-const HEADERS = 64 + 56;
-const LOAD_ADDRESS = 0x400000n;
-/** mov edi, 42; mov eax, 60; syscall */
-const EXIT_X86_64 = [0xbf, 0x2a, 0, 0, 0, 0xb8, 0x3c, 0, 0, 0, 0x0f, 0x05];
-/** mov x0, #42; mov x8, #93; svc #0 */
-const EXIT_ARM64 = [0x40, 0x05, 0x80, 0xd2, 0xa8, 0x0b, 0x80, 0xd2, 0x01, 0, 0, 0xd4];
-
-function dynamicProgram(): Uint8Array {
-  for (const path of DYNAMIC_PROGRAMS) {
-    try {
-      return Deno.readFileSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  throw new Error(`there is none of ${DYNAMIC_PROGRAMS.join(", ")}`);
-}
-
-/** A static program that ends with 42, so that no other program's end is taken for its own. */
-function smallestProgram(): Uint8Array {
-  const isArm = Deno.build.arch === "aarch64";
-  const code = isArm ? EXIT_ARM64 : EXIT_X86_64;
-  const bytes = new Uint8Array(HEADERS + code.length);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  view.setUint16(16, 2, true); // e_type: ET_EXEC
-  view.setUint16(18, isArm ? 183 : 62, true); // e_machine
-  view.setUint32(20, 1, true); // e_version
-  view.setBigUint64(24, LOAD_ADDRESS + BigInt(HEADERS), true); // e_entry
-  view.setBigUint64(32, 64n, true); // e_phoff
-  view.setUint16(52, 64, true); // e_ehsize
-  view.setUint16(54, 56, true); // e_phentsize
-  view.setUint16(56, 1, true); // e_phnum
-  view.setUint32(64, 1, true); // p_type: PT_LOAD
-  view.setUint32(68, 5, true); // p_flags: read, execute
-  view.setBigUint64(80, LOAD_ADDRESS, true); // p_vaddr
-  view.setBigUint64(88, LOAD_ADDRESS, true); // p_paddr
-  view.setBigUint64(96, BigInt(bytes.length), true); // p_filesz
-  view.setBigUint64(104, BigInt(bytes.length), true); // p_memsz
-  view.setBigUint64(112, 0x10000n, true); // p_align
-  bytes.set(code, HEADERS);
-  return bytes;
-}
+const S_IFIFO = 0o10000;

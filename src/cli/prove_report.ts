@@ -5,12 +5,13 @@
  */
 import type { Posture } from "../agent/api.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
-import type { Attempt, Promise as Promised, TargetKind } from "../agent/prove_catalogue.ts";
+import type { Aim, Attempt, Promise as Promised, TargetKind } from "../agent/prove_catalogue.ts";
 import type { AttemptAnswer } from "./prove_attempt.ts";
 
 /**
- * `covered`: refused, or reported where that is all that happens; `not covered`: neither, although it is promised;
- * `not promised`: neither, as documented; `not possible here`: a control that no rule names cannot be reached in this
+ * `covered`: refused, or reported where that is all that happens, or neither for a caller whom the rule is not about;
+ * `not covered`: not so, although it is promised;
+ * `not promised`: not so, as documented; `not possible here`: a control that no rule names cannot be reached in this
  * way either, as the kernel or the file system lacks it; `cannot tell`: anything else.
  */
 export type Outcome = "covered" | "not covered" | "not promised" | "not possible here" | "cannot tell";
@@ -28,6 +29,7 @@ export const OUTCOMES = [
 export interface ProvedAttempt {
   readonly way: string;
   readonly op: string;
+  readonly aim: Aim;
   readonly promise: Promised;
   readonly outcome: Outcome;
   /** What happened, in a few words. */
@@ -61,9 +63,11 @@ export interface ProveReport {
 
 /** Judges one attempt. */
 export function judge(
-  { attempt, effect, control, decoy, decisions }: {
+  { attempt, effect, signal, control, decoy, decisions }: {
     readonly attempt: Attempt;
     readonly effect: "deny" | "audit";
+    /** What whom the rule refuses gets besides. */
+    readonly signal?: "term" | "kill" | undefined;
     readonly control: AttemptAnswer;
     readonly decoy: AttemptAnswer;
     /** How many decisions of the rule were counted meanwhile. */
@@ -71,25 +75,57 @@ export function judge(
   },
 ): ProvedAttempt {
   const said = (outcome: Outcome, detail: string) => ({ ...attempt, outcome, detail });
-  const missed = attempt.promise === "never" ? "not promised" : "not covered";
   if (!control.through) {
     const lacks = LACKING.has(control.code) || (control.code === "EPERM" && attempt.way !== "direct");
     return said(lacks ? "not possible here" : "cannot tell", `a control: ${control.step}: ${control.code}`);
   }
-  if (effect === "deny") {
-    if (decoy.through) return said(missed, "it went through");
-    return decoy.code === "EPERM"
-      ? said("covered", `refused at ${decoy.step}`)
-      : said("cannot tell", `${decoy.step}: ${decoy.code}`);
-  }
-  if (!decoy.through) return said("cannot tell", `${decoy.step}: ${decoy.code}`);
-  return decisions >= decoy.times ? said("covered", "reported") : said(missed, "it was not reported");
+  const { holds, detail } = effect === "deny"
+    ? refusal(attempt, decoy, signal)
+    : reported(attempt, decoy, decisions);
+  if (holds === undefined) return said("cannot tell", detail);
+  return said(holds ? "covered" : attempt.promise === "never" ? "not promised" : "not covered", detail);
 }
+
+interface Judgement {
+  /** Whether what is promised holds; undefined where it cannot be told. */
+  readonly holds: boolean | undefined;
+  readonly detail: string;
+}
+
+function refusal({ aim }: Attempt, decoy: AttemptAnswer, signal: "term" | "kill" | undefined): Judgement {
+  if (decoy.through) {
+    return {
+      holds: aim === "let through",
+      detail: aim === "let through" ? "let through" : "it went through",
+    };
+  }
+  const { step, code } = decoy;
+  if (aim === "signalled" && code === SIGNAL_NAMES[signal ?? "none"]) {
+    return { holds: true, detail: `refused at ${step}, with ${code}` };
+  }
+  if (code !== "EPERM") return { holds: undefined, detail: `${step}: ${code}` };
+  return {
+    holds: aim === "held",
+    detail: `refused at ${step}${aim === "signalled" ? ", with no signal" : ""}`,
+  };
+}
+
+function reported({ aim }: Attempt, decoy: AttemptAnswer, decisions: number): Judgement {
+  if (!decoy.through) return { holds: undefined, detail: `${decoy.step}: ${decoy.code}` };
+  if (aim === "let through") {
+    return { holds: decisions === 0, detail: decisions === 0 ? "not reported" : "it was reported" };
+  }
+  const holds = decisions >= decoy.times;
+  return { holds, detail: holds ? "reported" : "it was not reported" };
+}
+
+const SIGNAL_NAMES = { none: undefined, term: "SIGTERM", kill: "SIGKILL" } as const;
 
 /** What a kernel or a file system answers to what it does not have; EACCES: a mount with noexec. */
 const LACKING: ReadonlySet<string> = new Set([
   "ENOSYS",
   "EOPNOTSUPP",
+  "ENODEV",
   "ENOTTY",
   "EINVAL",
   "EACCES",

@@ -2,7 +2,7 @@ import { equal, ok } from "node:assert/strict";
 import { type Attempt, attemptsFor, WAYS } from "../agent/prove_catalogue.ts";
 import { exitOf, judge, type Outcome, type ProvedAttempt, reportOf } from "./prove_report.ts";
 
-const attempt: Attempt = { way: "symlink", op: "read", promise: "always" };
+const attempt: Attempt = { way: "symlink", op: "read", aim: "held", promise: "always" };
 const through = { through: true, times: 1 } as const;
 const stopped = (code: string) => ({ through: false, step: "open", code }) as const;
 const base = { attempt, effect: "deny", control: through, decoy: stopped("EPERM"), decisions: 0 } as const;
@@ -34,6 +34,30 @@ Deno.test("judge() wants a decision counted for each time an audited file was re
   equal(judge({ ...twice, decoy: stopped("EPERM"), decisions: 1 }).outcome, "cannot tell");
 });
 
+Deno.test("judge() says covered of a caller whom the rule is not about when nothing happens", () => {
+  const other = { ...base, attempt: { ...attempt, aim: "let through" } } as const;
+  equal(judge({ ...other, decoy: through }).outcome, "covered");
+  equal(judge(other).outcome, "not covered");
+  const audited = { ...other, effect: "audit", decoy: through } as const;
+  equal(judge(audited).outcome, "covered");
+  equal(judge({ ...audited, decisions: 1 }).outcome, "not covered");
+});
+
+Deno.test("judge() wants the rule's own signal", () => {
+  const signalled = { ...base, attempt: { ...attempt, aim: "signalled" }, signal: "term" } as const;
+  equal(judge({ ...signalled, decoy: stopped("SIGTERM") }).outcome, "covered");
+  equal(judge(signalled).outcome, "not covered");
+  equal(judge({ ...signalled, decoy: stopped("SIGKILL") }).outcome, "cannot tell");
+  equal(judge({ ...signalled, decoy: through }).outcome, "not covered");
+});
+
+Deno.test("attemptsFor() tries signals only of rules that have one", () => {
+  const ways = (signals: boolean) =>
+    attemptsFor({ ops: ["read"], kind: "file", backend: "lsm", signals }).map(({ way }) => way);
+  ok(ways(true).includes("signal"));
+  ok(!ways(false).includes("signal"));
+});
+
 Deno.test("exitOf() is 0 only when all that is promised was seen to be covered", () => {
   equal(exit("enforce", "covered", "not promised", "not possible here"), 0);
   equal(exit("enforce", "covered", "not covered", "cannot tell"), 1);
@@ -44,7 +68,7 @@ Deno.test("exitOf() is 0 only when all that is promised was seen to be covered",
 });
 
 Deno.test("attemptsFor() tries each way for the operations that the rule denies, and no other", () => {
-  const found = attemptsFor({ ops: ["exec"], kind: "file", backend: "lsm" });
+  const found = attemptsFor({ ops: ["exec"], kind: "file", backend: "lsm", signals: false });
   ok(found.every(({ op }) => op === "exec"));
   ok(found.some(({ way }) => way === "mmap"));
   ok(!found.some(({ way }) => way === "file handle" || way === "moved out"));
@@ -52,7 +76,9 @@ Deno.test("attemptsFor() tries each way for the operations that the rule denies,
 
 Deno.test("attemptsFor() promises less where only system calls are seen", () => {
   const promise = (backend: "lsm" | "tracepoint") =>
-    attemptsFor({ ops: ["read"], kind: "file", backend }).find(({ way }) => way === "io_uring")?.promise;
+    attemptsFor({ ops: ["read"], kind: "file", backend, signals: false }).find(({ way }) =>
+      way === "io_uring"
+    )?.promise;
   equal(promise("lsm"), "always");
   equal(promise("tracepoint"), "never");
 });

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { HealthReport } from "../agent/api.ts";
-import type { ProveBegin, ProveBegun, ProveEnded, ProveLook } from "../agent/prove_api.ts";
+import type { HealthReport, RuleView } from "../agent/api.ts";
+import type { ProveBegin, ProveBegun, ProveEnded, ProveLook, ProveRule } from "../agent/prove_api.ts";
 import { type Attempt, attemptsFor } from "../agent/prove_catalogue.ts";
 import type { Backend } from "../kernel/backend.ts";
 import { OPERATIONS } from "../policy/operations.ts";
@@ -13,8 +13,17 @@ import { type AgentClient, RefusedError } from "./client.ts";
 import type { AttemptAnswer } from "./prove_attempt.ts";
 import type { Attempter } from "./prove_attempter.ts";
 import { type Bench, makeFolder } from "./prove_bench.ts";
+import { EXCEPTED_UID } from "./prove_callers.ts";
 import { CALLERS, type ScratchCgroup } from "./prove_cgroup.ts";
-import { type Decoys, decoysOf, makeAfter, makeBefore, targetOf } from "./prove_decoys.ts";
+import {
+  type Decoys,
+  decoysOf,
+  makeAfter,
+  makeBefore,
+  makePrograms,
+  type Programs,
+  targetOf,
+} from "./prove_decoys.ts";
 import { judge, type ProvedAttempt, type ProvedBench } from "./prove_report.ts";
 
 /** What proving works with. */
@@ -30,7 +39,7 @@ export async function proveBenches(benches: readonly Bench[], parts: ProveParts)
   const prepared: Prepared[] = [];
   try {
     for (const bench of benches) prepared.push(prepare(bench, parts));
-    await tryAll(prepared.filter(({ folder }) => folder !== undefined), parts);
+    await tryAll(prepared.filter(hasPrograms), parts);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     for (const one of prepared) one.untold ??= `the agent refused: ${error.message}`;
@@ -54,10 +63,17 @@ interface Prepared {
   readonly bench: Bench;
   /** Where its decoys are; undefined where there is no place for any. */
   readonly folder?: string;
+  readonly programs?: Programs;
   readonly trials: readonly Trial[];
   results: ProvedAttempt[];
   /** Why nothing can be told of it. */
   untold?: string;
+}
+
+type PreparedFully = Prepared & Required<Pick<Prepared, "folder" | "programs">>;
+
+function hasPrograms(one: Prepared): one is PreparedFully {
+  return one.programs !== undefined;
 }
 
 interface Trial {
@@ -70,7 +86,12 @@ interface Trial {
 function prepare(bench: Bench, { health }: ProveParts): Prepared {
   const { rule, kind } = bench;
   const ops = OPERATIONS.filter((op) => rule.deny.includes(op));
-  const attempts = attemptsFor({ ops, kind, backend: (health.backend ?? "tracepoint") as Backend });
+  const attempts = attemptsFor({
+    ops,
+    kind,
+    backend: (health.backend ?? "tracepoint") as Backend,
+    signals: rule.effect === "deny" && rule.signal !== undefined,
+  });
   const made = makeFolder(bench);
   const folder = "folder" in made ? made.folder : "";
   const trials = attempts.map((attempt, index): Trial => ({
@@ -79,7 +100,7 @@ function prepare(bench: Bench, { health }: ProveParts): Prepared {
   }));
   if ("reason" in made) return { bench, trials, results: [], untold: made.reason };
   makeAll(trials, makeBefore);
-  return { bench, folder, trials, results: [] };
+  return { bench, folder, programs: makePrograms(folder), trials, results: [] };
 }
 
 function makeAll(trials: readonly Trial[], make: typeof makeBefore): void {
@@ -93,7 +114,7 @@ function makeAll(trials: readonly Trial[], make: typeof makeBefore): void {
 }
 
 /** All of them under one lease: putting decoys into force takes as long as a policy does. */
-async function tryAll(prepared: readonly Prepared[], parts: ProveParts): Promise<void> {
+async function tryAll(prepared: readonly PreparedFully[], parts: ProveParts): Promise<void> {
   if (prepared.length === 0) return;
   const { client, attempter } = parts;
   await attempter.ready();
@@ -103,8 +124,10 @@ async function tryAll(prepared: readonly Prepared[], parts: ProveParts): Promise
     for (const { trials } of prepared) makeAll(trials, makeAfter);
     const soon = prepared.some(({ trials }) => trials.some(({ attempt }) => attempt.promise === "soon"));
     if (soon) await followed(parts);
-    for (const [index, one] of prepared.entries()) {
-      one.results = await tryEach(one, rules[index] ?? "", parts);
+    const ids = rules.values();
+    for (const one of prepared) {
+      const [decoyRule = ""] = rulesFor(one).map(() => ids.next().value ?? "");
+      one.results = await tryEach(one, decoyRule, parts);
     }
   } finally {
     ({ held } = await client.post<ProveEnded>("/v1/prove/end", {}, BOUNDS));
@@ -113,20 +136,30 @@ async function tryAll(prepared: readonly Prepared[], parts: ProveParts): Promise
   for (const one of prepared) one.untold = "another policy came into force meanwhile, or it took too long";
 }
 
-function beginOf(prepared: readonly Prepared[], { cgroup: { path } }: ProveParts): ProveBegin {
+function beginOf(prepared: readonly PreparedFully[], { cgroup: { path } }: ProveParts): ProveBegin {
   return {
     callers: {
       members: [`${path}/${CALLERS.member}`, `${path}/${CALLERS.late}`],
-      excepted: { cgroups: [`${path}/${CALLERS.excepted}`], exe: [], uids: [] },
+      excepted: {
+        cgroups: [`${path}/${CALLERS.excepted}`],
+        exe: prepared.map(({ programs }) => programs.excepted),
+        uids: [EXCEPTED_UID],
+      },
     },
-    rules: prepared.map(({ bench, trials }) => ({
-      rule: bench.rule.id,
-      signals: false,
-      decoys: trials.filter(({ failed }) => failed === undefined).map(({ decoys }) =>
-        targetOf(decoys.decoy, bench.kind)
-      ),
-    })),
+    rules: prepared.flatMap(rulesFor),
   };
+}
+
+/** A rule for what is refused only, and one for what gets a signal too, if any does. */
+function rulesFor({ bench: { rule, kind }, trials }: Prepared): ProveRule[] {
+  const possible = trials.filter(({ failed }) => failed === undefined);
+  const [plain, signalled] = [false, true].map((signals) => ({
+    rule: rule.id,
+    signals,
+    decoys: possible.filter(({ attempt: { aim } }) => (aim === "signalled") === signals)
+      .map(({ decoys }) => targetOf(decoys.decoy, kind)),
+  }));
+  return [...plain ? [plain] : [], ...signalled?.decoys.length ? [signalled] : []];
 }
 
 /** Waits until the agent has looked at every place once more, where only looking tells it of changes. */
@@ -139,7 +172,7 @@ async function followed({ client }: ProveParts): Promise<void> {
 }
 
 async function tryEach(
-  { bench: { rule: { effect } }, trials }: Prepared,
+  { bench: { rule }, trials, programs }: PreparedFully,
   decoyRule: string,
   { client, attempter }: ProveParts,
 ): Promise<ProvedAttempt[]> {
@@ -151,20 +184,20 @@ async function tryEach(
   const answers = new Map<Trial, Answered>();
   const possible = trials.filter(({ failed }) => failed === undefined);
   // What is refused says so itself; what is only reported has to be counted, one way at a time.
-  const groups = effect === "deny" ? [possible] : possible.map((trial) => [trial]);
+  const groups = rule.effect === "deny" ? [possible] : possible.map((trial) => [trial]);
   for (const group of groups) {
     const answered = await attempter.try(group.flatMap(({ attempt: { way, op }, decoys }) => [
-      { way, op, place: decoys.control },
-      { way, op, place: decoys.decoy },
+      { way, op, programs, place: decoys.control },
+      { way, op, programs, place: decoys.decoy },
     ]));
     const before = counted;
-    counted = effect === "deny" ? 0 : await count();
+    counted = rule.effect === "deny" ? 0 : await count();
     for (const [index, trial] of group.entries()) {
       const [control, decoy] = answered.slice(2 * index);
       if (control && decoy) answers.set(trial, { control, decoy, decisions: counted - before });
     }
   }
-  return trials.map((trial) => resultOf(trial, effect, answers.get(trial)));
+  return trials.map((trial) => resultOf(trial, rule, answers.get(trial)));
 }
 
 interface Answered {
@@ -175,11 +208,11 @@ interface Answered {
 
 function resultOf(
   { attempt, failed }: Trial,
-  effect: "deny" | "audit",
+  { effect, signal }: RuleView,
   answered: Answered | undefined,
 ): ProvedAttempt {
   if (answered === undefined) return { ...attempt, outcome: "not possible here", detail: failed ?? "" };
-  return judge({ attempt, effect, ...answered });
+  return judge({ attempt, effect, signal, ...answered });
 }
 
 /** Large policies take their time to be put into force. */

@@ -8,6 +8,7 @@ import { runProgram, systemCall } from "../../ffi/syscall.ts";
 import { uringOpen } from "../../ffi/uring_open.ts";
 import type { WayName } from "../agent/prove_catalogue.ts";
 import type { Operation } from "../policy/operations.ts";
+import { CALLER_WAYS, type StandIns } from "./prove_callers.ts";
 import {
   access,
   accessAny,
@@ -27,7 +28,7 @@ import {
 import { otherFile, type Place } from "./prove_decoys.ts";
 
 /** Goes one way; returns how many times it reached the file, if more than once. */
-export type GoWay = (place: Place, op: Operation) => number | void;
+export type GoWay = (place: Place, op: Operation, standIns: StandIns) => number | void;
 
 const direct: GoWay = ({ file, secret }, op) => access(file, op, secret);
 
@@ -131,6 +132,7 @@ const CHANGES = {
 /** Every way of the catalogue. */
 export const GO: Readonly<Record<WayName, GoWay>> = {
   ...(OPENS as Required<Pick<typeof OPENS, "file handle" | "openat2" | "io_uring">>),
+  ...CALLER_WAYS,
   ...EXECUTIONS,
   ...CHANGES,
   direct,
@@ -181,7 +183,26 @@ export const GO: Readonly<Record<WayName, GoWay>> = {
       access("/decoy", op, place.secret);
     }),
   "/proc/self/fd": (place, op) => withHandle(place.file, (name) => access(name, op, place.secret)),
+  // For both: whoever opens it for one alone waits for the other end.
+  FIFO: ({ file }) => withOpen("open", file, O.RDWR | O.NONBLOCK, () => {}),
+  "through an overlay": (place, op) => inOverlay(place, (file) => access(file, op, place.secret)),
+  "copied up in an overlay": (place, op) =>
+    inOverlay(place, (file) => {
+      must("copy-up by chmod", "fchmodat", AT_FDCWD, file, 0o750);
+      access(file, op, place.secret);
+    }),
 };
+
+/** Lays an overlay over the file's directory, for itself alone. */
+function inOverlay({ dir, aside, file }: Place, use: (merged: string) => void): void {
+  const [upper, work, merged] = ["upper", "work", "merged"].map((name) => `${aside}/${name}`);
+  for (const folder of [upper, work, merged]) must("mkdir", "mkdirat", AT_FDCWD, folder ?? "", 0o700);
+  inOwnMounts(() => {
+    const options = `lowerdir=${dir},upperdir=${upper},workdir=${work}`;
+    must("mount of an overlay", "mount", "overlay", merged ?? "", "overlay", 0, options);
+    use(`${merged}${file.slice(dir.length)}`);
+  });
+}
 
 function alias({ aside }: Place): string {
   return `${aside}/alias`;

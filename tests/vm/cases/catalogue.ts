@@ -10,6 +10,7 @@ import { reporting } from "./events.ts";
 import { exec } from "./exec.ts";
 import { execOnly } from "./exec_only.ts";
 import { exempt } from "./exempt.ts";
+import { explanations } from "./explain.ts";
 import { fallback } from "./fallback.ts";
 import { faults } from "./faults.ts";
 import { filesystems } from "./filesystems.ts";
@@ -41,6 +42,7 @@ export const catalogue: readonly Case[] = [
   ...filesystems,
   ...exempt,
   ...reporting,
+  ...explanations,
   ...races,
   ...proofs,
   ...lives,
