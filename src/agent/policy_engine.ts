@@ -215,10 +215,12 @@ export class PolicyEngine {
     const isFollowed = this.#enforcer.revert();
     this.#current = isFollowed && previous && isInForce(previous) ? previous : undefined;
     if (this.#current === undefined) {
-      // It was put into force by an earlier agent: the kernel has it, this one has yet to look at its paths.
+      // An earlier agent's: the kernel has it, this one has yet to look at its paths.
       const whole = this.#whole(previous ?? WITHOUT_POLICY);
-      const { set, resolution } = this.#resolve(whole);
+      const carried = carriedTo(this.#carrier, undefined, whole);
+      const { set, resolution } = this.#resolve(whole, { covered: carried.covered });
       this.#switch(whole, set, resolution);
+      carried.finish();
     }
     return this.#current;
   }

@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { bootTimeNs } from "../../ffi/clock.ts";
 import { Anchor } from "../kernel/anchor.ts";
+import { readRuleCounts } from "../kernel/counters.ts";
 import { AEGIS } from "../kernel/layout.ts";
 import { reasonText } from "./degradation.ts";
 import { historyFiles, readHistory } from "./history.ts";
@@ -189,6 +190,28 @@ Deno.test("an agent that starts before the deadline goes on waiting for confirma
   using agent = new Restartable(host);
   agent.rollout.confirm();
   deepStrictEqual([agent.serial, agent.inKernel, host.store.readCurrent()?.file], [3, 3, "/p3.yaml"]);
+});
+
+Deno.test("what the policy before covers besides stays covered when it comes back under another agent", () => {
+  using host = new TestInstallation();
+  const path = host.file("watched");
+  {
+    using agent = new Restartable(host);
+    agent.apply(1, { paths: [path] });
+    // It leaves its place, and another comes to stand there.
+    Deno.renameSync(path, `${host.folder}/left`);
+    host.file("watched");
+    agent.engine.follow();
+    agent.apply(2, { confirmWithinS: 60 });
+  }
+  using agent = new Restartable(host);
+  agent.expire();
+  agent.rollout.tick();
+  strictEqual(agent.inKernel, 1);
+  const count = () => readRuleCounts(host.state.maps).reduce((sum, { count }) => sum + count, 0n);
+  const before = count();
+  for (const file of [path, `${host.folder}/left`]) Deno.readTextFileSync(file);
+  strictEqual(count() - before, 2n);
 });
 
 Deno.test("a first policy that is not confirmed leaves none in force", () => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bootTimeNs } from "../../ffi/clock.ts";
 import { LibbpfError } from "../../ffi/library.ts";
 import { SystemError } from "../../ffi/errno.ts";
 import type { Backend } from "../kernel/backend.ts";
@@ -64,7 +65,7 @@ export function readPinned(root: string): Pinned {
 function readComplete(pins: Pins): Pinned {
   using state = pins.open();
   const { control, backend } = state;
-  const { live } = control;
+  const live = control.wordAt(bootTimeNs());
   const set = control.setInfo(control.liveIndex(live));
   return {
     kind: "complete",

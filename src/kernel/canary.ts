@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { bootTimeNs } from "../../ffi/clock.ts";
 import { openAt, SystemError } from "../../ffi/libc.ts";
 import { canEnforce } from "./backend.ts";
 import { readCounters } from "./counters.ts";
@@ -88,7 +89,8 @@ export function installCanaryOnly(state: KernelState, path: string): void {
 /** Makes the live set name the canary file that is there now; false where there is none or no set is in force. */
 export function renewCanary(state: KernelState, path: string): boolean {
   const known = state.identities.of(path);
-  using entries = entriesOf(state, state.control.liveIndex());
+  const index = state.control.liveIndex(state.control.wordAt(bootTimeNs()));
+  using entries = entriesOf(state, index);
   if (known === undefined || entries === undefined) return false;
   const key = new Uint8Array(KEY.SIZE);
   const value = new Uint8Array(ENTRY.SIZE);
@@ -96,7 +98,7 @@ export function renewCanary(state: KernelState, path: string): boolean {
   writeKey(viewOf(key), 0, { kind: KIND.FILE, a: ino, b: identityTail(known.identity), slot: 0 });
   writeEntry(viewOf(value), 0, { rule: CANARY_RULE, node: 0, mask: 0n });
   entries.update(key, value);
-  state.control.admitFile(state.control.liveIndex(), ino);
+  state.control.admitFile(index, ino);
   return true;
 }
 
