@@ -158,6 +158,13 @@ Deno.test("every limit of the service levels is one that its benchmark has", () 
   }
 });
 
+Deno.test("the kernels that are called supported are those that the guests boot", () => {
+  const [, kernels = ""] = /kernels: values\.kernel \?\? \[(.*)\]/.exec(read("tests/vm/host.ts")) ?? [];
+  const [, supported] =
+    /^\| ([\d., ]+) \(Debian\) +\| supported, x86_64 /m.exec(read("docs/SUPPORT_POLICY.md")) ?? [];
+  strictEqual(supported, kernels.replaceAll('"', ""));
+});
+
 function fleetBlock(language: string): string {
   const found = [...read("docs/fleet.md").matchAll(FENCED)].filter(([, of]) => of === language);
   strictEqual(found.length, 1, language);
