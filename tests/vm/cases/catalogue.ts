@@ -22,6 +22,7 @@ import { places } from "./places.ts";
 import { proofs } from "./prove.ts";
 import { races } from "./races.ts";
 import { rollouts } from "./rollout.ts";
+import { simulations } from "./simulate.ts";
 import { subtree } from "./subtree.ts";
 import { views } from "./views.ts";
 
@@ -45,6 +46,7 @@ export const catalogue: readonly Case[] = [
   ...explanations,
   ...races,
   ...proofs,
+  ...simulations,
   ...lives,
   ...faults,
   ...rollouts,
