@@ -84,7 +84,11 @@ static __always_inline bool add_mask(__u64 a, __u64 b, __u32 kind, __u64 mask, _
 		return false;
 	if (entry)
 		value.mask |= entry->mask;
-	return !bpf_map_update_elem(set_entries, &key, &value, BPF_ANY);
+	if (bpf_map_update_elem(set_entries, &key, &value, BPF_ANY))
+		return false;
+	if (!entry)
+		count(AEGIS_LEARNT);
+	return true;
 }
 
 /* The inode ino:tail stands at a name of a place now. Returns what is new: rule << 32 | BOUND_*. */
