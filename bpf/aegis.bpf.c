@@ -17,6 +17,7 @@
 #include "record.h"
 #include "places.h"
 #include "subtree.h"
+#include "overlay.h"
 
 /* Named so that the object's BTF describes them; the agent's layouts come from there. */
 const struct aegis_key *const volatile layout_key;

@@ -66,6 +66,7 @@ enum aegis_kind {
 	AEGIS_CGROUP_LEAF,  /* a = node, b = hash of a name: the cgroup of this name is a member of `mask` */
 	AEGIS_EXE,      /* a, b = identity: `mask` is what a process running this file is a member of */
 	AEGIS_UID,      /* a = uid: `mask` likewise */
+	AEGIS_COPY_UP,  /* a = task: it copies up the inode of overlayfs at the address `mask` */
 };
 
 #define AEGIS_LEAF_SUBTREE 1u /* the rule covers what lies below the directory that stands there */

@@ -122,8 +122,18 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 {
 	__u64 dir = dentry->d_parent->d_inode->i_ino;
 
+	if (inode && borrows_credentials())
+		finish_copy_up(address_of(inode));
 	if (inode && may_be_place(dir))
 		bind_name(address_of(dentry), address_of(inode));
+	return 0;
+}
+
+/* Changing a file of overlayfs begins with a copy; the inode that it makes next is the copy. */
+SEC("fentry/security_inode_copy_up")
+int BPF_PROG(fentry_inode_copy_up, struct dentry *merged)
+{
+	note_copy_up(address_of(merged->d_inode));
 	return 0;
 }
 

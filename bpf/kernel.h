@@ -151,6 +151,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	__u64 start_boottime;
 	const struct cred *cred;
+	const struct cred *real_cred;
 	char comm[16];
 };
 

@@ -96,7 +96,7 @@ static __always_inline __u64 alias_of(struct inode *inode)
 }
 
 /* What all rules say of an operation on one file and one of its names; pointers travel as numbers. */
-__u64 judge_object(__u64 inode_address, __u64 dentry, __u32 ops, __u32 live)
+__u64 judge_one(__u64 inode_address, __u64 dentry, __u32 ops, __u32 live)
 {
 	struct inode *inode = (void *)inode_address;
 	__u64 ino = BPF_CORE_READ(inode, i_ino), verdict = 0;
@@ -109,11 +109,17 @@ __u64 judge_object(__u64 inode_address, __u64 dentry, __u32 ops, __u32 live)
 	return verdict;
 }
 
-/* Gives a file or directory ino:tail the rules that cover all below the directory dir:dir_tail. */
-__u64 copy_rules(__u64 dir, __u64 dir_tail, __u64 ino, __u64 tail, __u32 mode_and_set)
+/* How copy_rules() copies: to an inode of this mode, in this set, the entries of this kind. */
+static __always_inline __u64 copying(__u32 mode, __u32 set, __u32 kind)
 {
-	struct aegis_key key = { .a = dir, .b = dir_tail, .kind = AEGIS_DIR };
-	__u32 kind = (mode_and_set & S_IFMT) == S_IFDIR ? AEGIS_DIR : AEGIS_FILE, set = mode_and_set >> 16 & 1, slot;
+	return mode | (__u64)(set & AEGIS_LIVE_SET) << 32 | (__u64)kind << 33;
+}
+
+/* Gives a file or directory ino:tail the rules of a file, or for all below a directory, from:from_tail. */
+__u64 copy_rules(__u64 from, __u64 from_tail, __u64 ino, __u64 tail, __u64 copying)
+{
+	struct aegis_key key = { .a = from, .b = from_tail, .kind = copying >> 33 };
+	__u32 kind = (copying & S_IFMT) == S_IFDIR ? AEGIS_DIR : AEGIS_FILE, set = copying >> 32 & 1, slot;
 	void *set_entries = entries_of(set);
 
 	if (!set_entries)
@@ -134,13 +140,13 @@ __u64 copy_rules(__u64 dir, __u64 dir_tail, __u64 ino, __u64 tail, __u32 mode_an
 	return 0;
 }
 
-/* A file is about to get a name elsewhere: rules of subtrees above the name it has go with the file. */
-__u64 keep_subtree_rules(__u64 dentry, __u32 live)
+/* A file is about to get a name elsewhere, or is copied: rules of subtrees above the name it has go with the inode. */
+__u64 keep_subtree_rules(__u64 dentry, __u64 inode_address, __u32 live)
 {
-	struct inode *inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
+	struct inode *inode = (void *)inode_address;
 	__u64 ino = BPF_CORE_READ(inode, i_ino);
 	__u64 tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
-	__u32 mode_and_set = BPF_CORE_READ(inode, i_mode) | (live & AEGIS_LIVE_SET) << 16;
+	__u32 mode = BPF_CORE_READ(inode, i_mode);
 	int i;
 
 	for (i = 0; i < NESTED_SUBTREES; i++) {
@@ -152,7 +158,7 @@ __u64 keep_subtree_rules(__u64 dentry, __u32 live)
 		dir = BPF_CORE_READ((struct dentry *)dentry, d_inode);
 		copy_rules(BPF_CORE_READ(dir, i_ino),
 			   identity_tail(BPF_CORE_READ(dir, i_sb, s_dev), BPF_CORE_READ(dir, i_generation)), ino, tail,
-			   mode_and_set);
+			   copying(mode, live, AEGIS_DIR));
 	}
 	return 0;
 }
@@ -160,10 +166,12 @@ __u64 keep_subtree_rules(__u64 dentry, __u32 live)
 /* keep_subtree_rules() in every set that may decide about the file later. */
 static __always_inline void keep_rules(__u64 dentry, __u32 live)
 {
+	__u64 inode = (__u64)BPF_CORE_READ((struct dentry *)dentry, d_inode);
+
 	if (live & AEGIS_LIVE_SUBTREES)
-		keep_subtree_rules(dentry, live);
+		keep_subtree_rules(dentry, inode, live);
 	if (live & AEGIS_LIVE_CONFIRM && control.previous & AEGIS_LIVE_SUBTREES)
-		keep_subtree_rules(dentry, control.previous);
+		keep_subtree_rules(dentry, inode, control.previous);
 }
 
 #endif

@@ -30,6 +30,7 @@ export function backendOfNumber(number: number): Backend | undefined {
 export const HOOKS = [
   "cgroup_mkdir",
   "d_instantiate",
+  "inode_copy_up",
   "inode_rename",
   "inode_link",
   "inode_unlink",
@@ -58,8 +59,9 @@ export function programsOf(backend: Backend): readonly string[] {
 export function hookProgram(backend: Backend, hook: Hook): string | undefined {
   if (hook === "cgroup_mkdir") return "tp_cgroup_mkdir";
   if (backend === "tracepoint") return undefined;
-  // It only learns, so that every backend can attach it in the same way.
-  return hook === "d_instantiate" ? "fentry_d_instantiate" : `${PREFIXES[backend]}_${hook}`;
+  // These only learn, so that every backend can attach them in the same way.
+  const learns = hook === "d_instantiate" || hook === "inode_copy_up";
+  return learns ? `fentry_${hook}` : `${PREFIXES[backend]}_${hook}`;
 }
 
 /** The hook that a program is for; undefined for those that decide about opens. */

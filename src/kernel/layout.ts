@@ -133,6 +133,7 @@ export const KIND = {
   CGROUP_LEAF: 10,
   EXE: 11,
   UID: 12,
+  COPY_UP: 13,
 } as const;
 
 /** `enum aegis_op`. */

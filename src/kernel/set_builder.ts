@@ -163,7 +163,7 @@ function hooksOf(rules: readonly KernelRule[], kinds: ReadonlySet<number>): Hook
   if (named.some(({ ops }) => (ops & 1 << OP.EXEC) !== 0 && (ops & 1 << OP.READ) === 0)) {
     needed.add("mmap_file").add("file_mprotect");
   }
-  if (kinds.has(KIND.PLACE)) needed.add("d_instantiate").add("inode_rename");
+  if (kinds.has(KIND.PLACE)) needed.add("d_instantiate").add("inode_copy_up").add("inode_rename");
   if (kinds.has(KIND.CGROUP_PLACE)) needed.add("cgroup_mkdir");
   if (kinds.has(KIND.LEAF) || kinds.has(KIND.DIR)) needed.add("inode_link");
   return HOOKS.filter((hook) => needed.has(hook));

@@ -138,7 +138,11 @@ Deno.test("SetBuilder asks for the hooks by which places are followed", () => {
     add(builder);
     return builder.build().hooks;
   };
-  deepStrictEqual(hooksOf((b) => b.add(placeEntry(identity(1n), 3))), ["d_instantiate", "inode_rename"]);
+  deepStrictEqual(hooksOf((b) => b.add(placeEntry(identity(1n), 3))), [
+    "d_instantiate",
+    "inode_copy_up",
+    "inode_rename",
+  ]);
   deepStrictEqual(hooksOf((b) => b.add(cgroupPlaceEntry(1n, 3))), ["cgroup_mkdir"]);
   deepStrictEqual(hooksOf((b) => b.add(leafEntry(3, 1n, 0, false))), ["inode_link"]);
   deepStrictEqual(hooksOf((b) => b.add(subtreeEntry(identity(1n), 0))), ["inode_link"]);

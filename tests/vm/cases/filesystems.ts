@@ -210,6 +210,47 @@ const overlays: readonly Scene[] = [
       ...["EPERM link @merged/secret @merged/linked", "EPERM truncate @merged/secret", control],
     ],
   },
+  {
+    name: "a lower file, copied up by whom it is not denied",
+    paths: [...lower, "lower/other"],
+    lines: [
+      ...["ok --cgroup %exempt put @merged/secret text", "EPERM open-read @merged/secret"],
+      ...["ok --cgroup %exempt chmod @merged/other 640", "EPERM open-read @merged/other"],
+      ...["EPERM open-read @upper/secret", "EPERM open-read @lower/secret"],
+      ...["ok --cgroup %exempt put @merged/control text", control],
+    ],
+  },
+  {
+    name: "a lower file that may be read, and not be copied up by whom writing is denied",
+    paths: lower,
+    rule: { deny: ["write"] },
+    lines: [
+      ...["EPERM open-write @merged/secret", "ok open-read @merged/secret", "EPERM chmod @merged/secret 640"],
+      ...["ok --cgroup %exempt chmod @merged/secret 640", "EPERM open-append @merged/secret"],
+      ...["ok open-read @merged/secret", "ok open-rdwr @merged/control"],
+    ],
+    event: "write",
+  },
+  {
+    name: "below a lower directory, copied up by whom it is not denied",
+    paths: ["lower/d/**"],
+    lines: [
+      "ok --cgroup %exempt put @merged/d/secret text",
+      "EPERM open-read @merged/d/secret",
+      ...["ok put @merged/d/new text", "ok open-read @merged/d/new", control],
+    ],
+  },
+  {
+    name: "operations on the merged name of a lower file",
+    paths: lower,
+    rule: { deny: ["delete", "rename", "link", "attr", "truncate"] },
+    lines: [
+      ...["EPERM unlink @merged/secret", "EPERM rename @merged/secret @merged/o"],
+      ...["EPERM link @merged/secret @merged/o", "EPERM chmod @merged/secret 600"],
+      ...["EPERM truncate @merged/secret", "ok open-read @merged/secret", "ok unlink @merged/control"],
+    ],
+    event: "delete",
+  },
   { name: "a merged path", paths: merged, lines: ["EPERM open-read @merged/secret", control], event: "read" },
   {
     name: "a merged path, copied up since",
@@ -262,6 +303,16 @@ const overlays: readonly Scene[] = [
     paths: ["lower/run"],
     rule: { deny: ["exec"] },
     lines: ["EPERM exec @merged/run", "ok exec @merged/runs", "ok open-read @merged/run"],
+    event: "exec",
+  },
+  {
+    name: "mapping a lower file to be executed",
+    paths: ["lower/run", "lower/d/**"],
+    rule: { deny: ["exec"] },
+    lines: [
+      ...["EPERM mmap-exec @merged/run", "EPERM mprotect-exec @merged/run", "ok mmap-read @merged/run"],
+      ...["EPERM mmap-exec @merged/d/secret", "ok mmap-exec @merged/runs", "EPERM mmap-exec @lower/run"],
+    ],
     event: "exec",
   },
   {
