@@ -5,12 +5,14 @@
  */
 import { Buffer } from "node:buffer";
 import { resolve } from "node:path";
+import type { SimulationReport } from "../agent/simulation_report.ts";
 import type { ApplyPlan, ApplyRequest, ApplyResult, PolicySummary } from "../agent/api.ts";
 import { CONFIRM_WITHIN } from "../agent/confirm_within.ts";
 import { AgentClient, RefusedError } from "./client.ts";
 import type { Context } from "./context.ts";
 import { durationText, durationWithin } from "./duration.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
+import { CommandError } from "./failure.ts";
 import { counted, jsonText, printable } from "./output.ts";
 import { printProblems, signedPolicyFile } from "./policy_file.ts";
 
@@ -73,7 +75,12 @@ async function apply(path: string, options: ApplyOptions, context: Context): Pro
   try {
     const result = await client.post<ApplyResult>("/v1/policy/apply", request, { timeoutMs: APPLY_MS });
     for (const warning of result.warnings) output.err(`aegisbpf: warning: ${printable(warning)}`);
-    output.out(json ? jsonText(result) : `${outcome(result, dryRun === true)}\n`);
+    const recorded = dryRun ? await recordedOpens(bytes, path, context) : undefined;
+    output.out(
+      json
+        ? jsonText({ ...result, ...(recorded ? { recorded } : {}) })
+        : `${outcome(result, dryRun === true)}\n${recorded ? recordedText(recorded) : ""}`,
+    );
   } catch (error) {
     if (!(error instanceof RefusedError) || error.problems.length === 0) throw error;
     if (json) output.out(jsonText({ ok: false, problems: error.problems }));
@@ -84,6 +91,39 @@ async function apply(path: string, options: ApplyOptions, context: Context): Pro
     }
     throw error;
   }
+}
+
+/** What the policy would have done to what was recorded of late; undefined where that is nothing, or cannot be told. */
+async function recordedOpens(
+  bytes: Uint8Array,
+  path: string,
+  { locations, output }: Context,
+): Promise<SimulationReport | undefined> {
+  const [{ parsePolicy }, { simulateRecorded }] = await Promise.all([
+    import("../policy/parse.ts"),
+    import("./simulated.ts"),
+  ]);
+  const parsed = parsePolicy(bytes, path);
+  if (!parsed.ok) return undefined;
+  try {
+    return await simulateRecorded(parsed.policy, path, locations().state, Date.now() - RECENT_MS);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    output.err(`aegisbpf: what was recorded was not looked at: ${error.message}`);
+    return undefined;
+  }
+}
+
+const RECENT_MS = 24 * 3600 * 1000;
+
+function recordedText({ denied, audited, rows }: SimulationReport): string {
+  const lines = [`  of what was recorded in the last 24 hours: ${denied} denied, ${audited} reported`];
+  for (const { action, rule, op, cgroup, exe, count, files } of rows.slice(0, SHOWN)) {
+    const who = exe === "" ? cgroup : `${exe} in ${cgroup}`;
+    lines.push(printable(`    ${action} ${count} × ${op} ${files[0] ?? "?"} by ${rule}: ${who}`));
+  }
+  if (rows.length > SHOWN) lines.push("    … (policy simulate shows them all)");
+  return `${lines.join("\n")}\n`;
 }
 
 function outcome({ applied, policy, confirm_within_s, plan }: ApplyResult, dryRun: boolean): string {

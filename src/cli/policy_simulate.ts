@@ -3,14 +3,8 @@
  *
  * @module
  */
-import { BpfLoadError } from "../../ffi/load_error.ts";
-import { LibbpfError } from "../../ffi/library.ts";
-import { SystemError } from "../../ffi/libc.ts";
-import type { ListCaller } from "../agent/access_log.ts";
 import { ExitCode } from "../agent/exit_codes.ts";
-import { Refusal } from "../agent/refusal.ts";
-import type { Simulation } from "../agent/simulation.ts";
-import type { SimulatedRow, SimulationReport, SimulationSummary } from "../agent/simulation_report.ts";
+import type { SimulatedRow, SimulationReport } from "../agent/simulation_report.ts";
 import { OPERATIONS } from "../policy/operations.ts";
 import type { Policy } from "../policy/model.ts";
 import type { Context } from "./context.ts";
@@ -18,6 +12,7 @@ import { choiceOption, JSON_OPTION, type Parent, userId, withExamples } from "./
 import { CommandError } from "./failure.ts";
 import { counted, jsonText, type Output, printable } from "./output.ts";
 import { policyFile, printProblems, printWarnings } from "./policy_file.ts";
+import { reasonOf, simulate } from "./simulated.ts";
 import { tableText } from "./table.ts";
 
 /** Adds the command. */
@@ -43,7 +38,7 @@ export function addPolicySimulate(parent: Parent, context: Context): void {
       const policy = await candidate(path, context);
       if (policy === undefined) return;
       const caller = { op, cgroup, uid: Number(uid), ...(exe === undefined ? {} : { exe }) };
-      const report = await simulate(policy, path, events, caller);
+      const report = await simulate(policy, path, reading(await openLog(events), events), caller);
       const { output } = context;
       const { name, serial } = policy;
       output.out(
@@ -77,55 +72,11 @@ async function candidate(path: string, context: Context): Promise<Policy | undef
   return undefined;
 }
 
-async function simulate(
-  policy: Policy,
-  file: string,
-  log: string,
-  caller: ListCaller,
-): Promise<SimulationReport> {
-  const [{ linesOf, readLogLine }, { findCaller }, { Simulation }, { SimulationSummary }, { cgroupRoot }] =
-    await Promise.all([
-      import("../agent/access_log.ts"),
-      import("../agent/explain_subject.ts"),
-      import("../agent/simulation.ts"),
-      import("../agent/simulation_report.ts"),
-      import("../kernel/host.ts"),
-    ]);
-  using teller = await loadTeller();
-  const { identities } = teller;
-  refusing("the caller", () => findCaller(identities, cgroupRoot(), { ...caller, uid: String(caller.uid) }));
-  const simulation = refusing(file, () => new Simulation(policy, identities, cgroupRoot()));
-  const summary = new SimulationSummary();
-  for await (const { number, bytes } of linesOf(reading(await openLog(log), log))) {
-    summary.addLine();
-    const line = bytes
-      ? readLogLine(bytes, caller)
-      : { kind: "bad", reason: "the line is too long" } as const;
-    if (line.kind === "access") judge(simulation, line.access, number, summary);
-    else if (line.kind === "bad") summary.addBad(number, line.reason);
-  }
-  return summary.report();
-}
-
 async function* reading(stream: AsyncIterable<Uint8Array>, log: string): AsyncGenerator<Uint8Array> {
   try {
     yield* stream;
   } catch (error) {
     throw new CommandError(ExitCode.Usage, `cannot read ${log}: ${reasonOf(error)}`);
-  }
-}
-
-function judge(
-  simulation: Simulation,
-  access: Parameters<Simulation["judge"]>[0],
-  line: number,
-  summary: SimulationSummary,
-): void {
-  try {
-    summary.add(access, simulation.judge(access));
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    summary.addBad(line, error.message);
   }
 }
 
@@ -141,39 +92,6 @@ async function openLog(path: string): Promise<AsyncIterable<Uint8Array>> {
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(ExitCode.Usage, `cannot read ${path}: ${reasonOf(error)}`);
-  }
-}
-
-async function loadTeller() {
-  const [{ Teller }, { useShippedLibbpf }] = await Promise.all([
-    import("../kernel/teller.ts"),
-    import("../kernel/shipped_libbpf.ts"),
-  ]);
-  try {
-    useShippedLibbpf();
-    return new Teller();
-  } catch (error) {
-    if (!UNLOADED.some((kind) => error instanceof kind)) throw error;
-    const reason = reasonOf(error).split("\n")[0];
-    throw new CommandError(
-      ExitCode.Usage,
-      `cannot ask the kernel what files are to it; run this as root (${reason})`,
-    );
-  }
-}
-
-const UNLOADED = [BpfLoadError, SystemError, LibbpfError];
-
-/** What a refusal is about is told before its message. */
-function refusing<T>(what: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    throw new CommandError(
-      error.exit === ExitCode.InvalidPolicy ? ExitCode.InvalidPolicy : ExitCode.Usage,
-      `${what}: ${error.message}`,
-    );
   }
 }
 
@@ -239,7 +157,3 @@ function printBadLines({ bad }: SimulationReport, log: string, output: Output): 
 }
 
 const SHOWN_BAD_LINES = 10;
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
