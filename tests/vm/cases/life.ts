@@ -153,7 +153,7 @@ const policies = category("policy", [
     prepare,
     run: async (t) => {
       using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 2; i++) {
         const rules = t.policy.rules.filter((rule) => i % 2 === 1 || rule.id === t.ruleId());
         await t.agent.expect(0, "policy", "apply", t.writePolicy({ rules }));
       }
