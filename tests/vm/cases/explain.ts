@@ -4,7 +4,7 @@ import { type Case, category, type Context, equal, type Setup } from "../guest/c
 import { needFileSystem } from "../guest/images.ts";
 
 /** Asking takes a process a time, and only overlayfs differs by kernel. */
-const once = { kernels: ["6.1"] };
+const once = { kernels: ["6.1-bpf"] };
 
 interface Expected {
   readonly decision: "deny" | "allow";

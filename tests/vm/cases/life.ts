@@ -70,7 +70,7 @@ const life = category("life", [
     name: "an upgrade from another schema has no gap, and leaves nothing of the old",
     disruptive,
     prepare,
-    kernels: ["5.10", "6.1"],
+    kernels: ["5.10-bpf", "6.1-none"],
     run: async (t) => {
       const root = "/sys/fs/bpf/aegisbpf";
       const folders = () => [...Deno.readDirSync(root)].map(({ name }) => name).join();
@@ -90,7 +90,7 @@ const life = category("life", [
     name: "pins that are half made are made anew without a gap",
     disruptive,
     prepare,
-    kernels: ["6.1"],
+    kernels: ["6.1-none"],
     run: async (t) => {
       const root = "/sys/fs/bpf/aegisbpf";
       const folders = () => [...Deno.readDirSync(root)].map(({ name }) => name).join();
@@ -150,6 +150,7 @@ const policies = category("policy", [
   {
     name: "is replaced without a moment in which a file that both deny opens",
     disruptive,
+    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf"],
     prepare,
     run: async (t) => {
       using watch = t.act.repeat("open-read", `${t.dir()}/secret`);

@@ -64,7 +64,7 @@ export const proofs: Case[] = category("prove", [
     tree: (t, id) => onTree(t, id),
   }),
   {
-    kernels: ["6.1"],
+    kernels: ["6.1-none"],
     ...covered("rules of other shapes are covered", {
       tmpfs: (t, id) => t.rule({ id, paths: [t.file(`${t.dir("tmpfs")}/secret`)] }),
       exec: (t, id) =>
@@ -79,7 +79,7 @@ export const proofs: Case[] = category("prove", [
   },
   {
     name: "what only watches is looked at, and is no proof",
-    kernels: ["6.12", "host"],
+    kernels: ["6.12-bpf", "host"],
     phases: ["fentry", "tracepoint"],
     disruptive,
     prepare: (t) => void t.deny(t.file(`${t.dir()}/secret`)),
@@ -105,7 +105,7 @@ export const proofs: Case[] = category("prove", [
   },
   {
     name: "entries that go missing in the kernel are not covered; what left its place stays denied",
-    kernels: ["6.12"],
+    kernels: ["6.12-bpf"],
     disruptive,
     prepare: (t) => void t.deny(t.file(`${t.dir()}/secret`)),
     run: async (t) => {

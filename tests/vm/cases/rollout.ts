@@ -49,6 +49,7 @@ export const rollouts: Case[] = category("rollout", [
   {
     name: "a policy that is confirmed stays, and a rollback brings the one before it back",
     disruptive,
+    kernels: ["6.1-bpf", "7.3-none"],
     prepare,
     run: async (t) => {
       await tryWithout(t, "5s");
@@ -63,6 +64,7 @@ export const rollouts: Case[] = category("rollout", [
   {
     name: "a policy that nobody confirms is taken back, with what moved meanwhile",
     disruptive,
+    kernels: ["5.10-none", "6.12-bpf", "7.3-bpf"],
     prepare,
     run: async (t) => {
       await tryWithout(t, "8s");
@@ -76,6 +78,7 @@ export const rollouts: Case[] = category("rollout", [
   {
     name: "a policy that nobody confirms is taken back when the agent is dead",
     disruptive,
+    kernels: ["5.10-bpf", "6.1-none", "6.12-none"],
     prepare,
     run: async (t) => {
       await tryWithout(t, "8s");
@@ -90,7 +93,7 @@ export const rollouts: Case[] = category("rollout", [
   {
     name: "policies are switched many times under a stream of opens",
     // The kernel's part is the same everywhere, and this takes half a minute.
-    kernels: ["6.1"],
+    kernels: ["6.1-bpf"],
     phases: ["alone"],
     run: switchOften,
   },

@@ -9,7 +9,7 @@ const OPEN = ["open", "tree-other"];
 export const simulations: Case[] = category("simulate", [
   {
     name: "agrees with the kernel about names, links and subtrees",
-    kernels: ["6.1"],
+    kernels: ["6.1-bpf"],
     prepare: (t) => {
       const dir = t.dir();
       Deno.mkdirSync(`${dir}/tree`);

@@ -19,7 +19,10 @@ export interface Case {
   readonly name: string;
   /** The phases in which it runs; default: `enforce` only. */
   readonly phases?: readonly Phase[];
-  /** The kernels on which it runs; default: all. For what takes long and hardly depends on the kernel. */
+  /**
+   * The guests in which it runs, as `6.1`, or `6.1-bpf` or `6.1-none` for one of its LSM lists; default: all. For what
+   * takes long and hardly depends on the kernel: spread, so that no guest has all of it.
+   */
   readonly kernels?: readonly string[];
   /**
    * Makes the files and states the rules. All cases' rules go into one policy, which is applied once before the first

@@ -54,10 +54,11 @@ const environment = Object.fromEntries(
 );
 const agent = new Agent(agentPath, scratch, environment);
 await agent.clear();
+const here = [values.kernel, `${values.kernel}-${guest.bpfLsm ? "bpf" : "none"}`];
 for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
   const cases = catalogue.filter((one) =>
     (one.phases ?? ["enforce"]).includes(phase) &&
-    (one.kernels?.includes(values.kernel) ?? true) &&
+    (one.kernels?.some((name) => here.includes(name)) ?? true) &&
     (!values.category || values.category.includes(one.category))
   );
   if (cases.length === 0) continue;
