@@ -133,7 +133,7 @@ static int repeated(const struct request *r)
 
 		outcomes[rc < 0 && rc > -4096 ? -rc : 0]++;
 		if (r->until)
-			usleep(500); /* often enough to find a gap, and leaves the processor to the others */
+			usleep(1000); /* often enough to find a gap, and leaves the processor to the others */
 	}
 	for (int e = 0; e < 4096; e++) {
 		if (!outcomes[e])

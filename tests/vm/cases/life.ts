@@ -107,6 +107,7 @@ const life = category("life", [
   {
     name: "a stop leaves the file denied",
     disruptive,
+    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf"],
     prepare,
     run: async (t) => {
       equal(await t.agent.stop(), 0, "the agent's exit status");

@@ -38,7 +38,7 @@ export class Act {
     return lines([words], text.decode(done.stdout), text.decode(done.stderr))[0] ?? "";
   }
 
-  /** Repeats an operation beside the caller until told to stop, to find gaps; each half millisecond. */
+  /** Repeats an operation beside the caller until told to stop, to find gaps; each millisecond. */
   repeat(...words: string[]): Repetition {
     const flag = Deno.makeTempFileSync();
     Deno.removeSync(flag);
