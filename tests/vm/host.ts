@@ -4,7 +4,7 @@
  *   tests/vm/run [--kernel K]... [--lsm bpf|none]... [--category C]... [--phase P]... [--agent PATH] [--jobs N]
  *                [--cpus N] [--race SECONDS]
  *
- * Two guests run at a time by default, of one CPU each; each test of a race goes on for 8 seconds. In build/vm stay each guest's results (.jsonl), what it and the agent said (.log) and, where
+ * Two guests run at a time by default, of one CPU each; each test of a race goes on for 6 seconds. In build/vm stay each guest's results (.jsonl), what it and the agent said (.log) and, where
  * something failed, its console. The last line is `N passed, N failed, N skipped`; exit status: 0 when cases ran and none failed,
  * 1 otherwise, 2 bad usage.
  */
@@ -140,7 +140,7 @@ function parse() {
         agent: { type: "string", default: `${ROOT}/dist/aegisbpf` },
         jobs: { type: "string", default: "2" },
         cpus: { type: "string", default: "1" },
-        race: { type: "string", default: "8" },
+        race: { type: "string", default: "6" },
       },
     });
     return {

@@ -113,7 +113,7 @@ export const faults: readonly Case[] = category("faults", [
     name: "the denied file stays denied through each, and health tells the truth of it",
     disruptive: true,
     // What the kernel keeps without an agent is tried on each: see life.
-    kernels: ["6.1-bpf"],
+    kernels: ["6.12-none"],
     prepare: (t) => {
       t.deny(t.file(`${t.dir()}/secret`));
     },

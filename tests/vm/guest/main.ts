@@ -29,7 +29,7 @@ const { values } = parseArgs({
     backend: { type: "string" },
     phase: { type: "string", multiple: true },
     category: { type: "string", multiple: true },
-    race: { type: "string", default: "8" },
+    race: { type: "string", default: "6" },
   },
 });
 const { agent: agentPath, act: actPath, nothing, scratch } = values;
