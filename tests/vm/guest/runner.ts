@@ -66,7 +66,7 @@ export async function runPhase(options: PhaseOptions): Promise<void> {
       reason = error instanceof Error ? `${error.message}${ownFault(error)}` : String(error);
     }
     if (phase === "alone") await agent.clear();
-    else if (result === "fail" && one.disruptive) await makeWhole(shared);
+    else if (result !== "pass" && one.disruptive) await makeWhole(shared);
     options.report({
       kernel: guest.kernel,
       lsm: guest.bpfLsm ? "bpf" : "none",
