@@ -12,11 +12,10 @@ import type { PolicySet } from "../kernel/set_builder.ts";
 import type { KernelState } from "../kernel/state.ts";
 import { RuleNumbers } from "../kernel/rule_numbers.ts";
 import type { Mode, Policy } from "../policy/model.ts";
-import { parsePolicy } from "../policy/parse.ts";
-import { formatProblem } from "../policy/problem.ts";
-import { wantsEnforce, withMode } from "../policy/mode.ts";
+import { wantsEnforce } from "../policy/mode.ts";
 import type { ResolvedPolicy, ResolvedTarget } from "../policy/resolve.ts";
 import { carriedTo, type Carrier } from "./carry.ts";
+import { checkPolicy } from "./check_policy.ts";
 import { changedTargets, Enforcer } from "./enforcer.ts";
 import {
   type ApplyOptions,
@@ -33,9 +32,8 @@ import {
   WITHOUT_POLICY,
 } from "./in_force.ts";
 import type { Locations } from "./locations.ts";
-import { lockoutProblems } from "./lockouts.ts";
 import type { PolicyStore } from "./policy_store.ts";
-import { invalidPolicy, Refusal } from "./refusal.ts";
+import { Refusal } from "./refusal.ts";
 import { resolveSet, type ResolveSetOptions } from "./resolve_set.ts";
 
 /** What the engine works with. */
@@ -119,16 +117,7 @@ export class PolicyEngine {
    * @throws {Refusal} 4, with every problem.
    */
   check(bytes: Uint8Array, file: string, { force = false }: ApplyOptions = {}): CheckedPolicy {
-    const parsed = parsePolicy(bytes, file);
-    if (!parsed.ok) throw invalidPolicy(file, parsed.problems);
-    const { sha256, warnings, document } = parsed;
-    const { locations, mode, state: { identities } } = this.#context;
-    const policy = withMode(parsed.policy, mode);
-    const lockouts = lockoutProblems(policy, file, locations, { document, identities });
-    if (lockouts.length > 0 && !force) {
-      throw new Refusal(4, `${file} would lock this host out (--force overrides)`, lockouts);
-    }
-    return { policy, bytes, sha256, file, warnings: [...warnings, ...lockouts].map(formatProblem) };
+    return checkPolicy(this.#context, bytes, file, force);
   }
 
   /**
