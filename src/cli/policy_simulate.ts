@@ -38,7 +38,7 @@ export function addPolicySimulate(parent: Parent, context: Context): void {
       const policy = await candidate(path, context);
       if (policy === undefined) return;
       const caller = { op, cgroup, uid: Number(uid), ...(exe === undefined ? {} : { exe }) };
-      const report = await simulate(policy, path, reading(await openLog(events), events), caller);
+      const report = await simulate(policy, path, logged(events), caller);
       const { output } = context;
       const { name, serial } = policy;
       output.out(
@@ -72,28 +72,35 @@ async function candidate(path: string, context: Context): Promise<Policy | undef
   return undefined;
 }
 
-async function* reading(stream: AsyncIterable<Uint8Array>, log: string): AsyncGenerator<Uint8Array> {
-  try {
-    yield* stream;
-  } catch (error) {
-    throw new CommandError(ExitCode.Usage, `cannot read ${log}: ${reasonOf(error)}`);
+/** What a log holds. It is opened when it is first asked for, and closed at the end, whichever comes. */
+async function* logged(path: string): AsyncGenerator<Uint8Array> {
+  if (path === "-") return yield* read(Deno.stdin, path);
+  using file = await reading(path, () => Deno.open(path));
+  if ((await file.stat()).isDirectory) {
+    throw new CommandError(ExitCode.Usage, `${path} is a directory, not a log`);
+  }
+  yield* read(file, path);
+}
+
+async function* read(file: Pick<Deno.FsFile, "read">, path: string): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const chunk = new Uint8Array(READ_SIZE);
+    const length = await reading(path, () => file.read(chunk));
+    if (length === null) return;
+    yield chunk.subarray(0, length);
   }
 }
 
-async function openLog(path: string): Promise<AsyncIterable<Uint8Array>> {
-  if (path === "-") return Deno.stdin.readable;
+async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    const file = await Deno.open(path);
-    if ((await file.stat()).isDirectory) {
-      file.close();
-      throw new CommandError(ExitCode.Usage, `${path} is a directory, not a log`);
-    }
-    return file.readable;
+    return await work();
   } catch (error) {
-    if (error instanceof CommandError) throw error;
     throw new CommandError(ExitCode.Usage, `cannot read ${path}: ${reasonOf(error)}`);
   }
 }
+
+/** Bytes. */
+const READ_SIZE = 65536;
 
 /** The report for people; its first line says it all. */
 export function reportText(report: SimulationReport, policy: Policy, style: Output["style"]): string {
