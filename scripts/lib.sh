@@ -92,3 +92,14 @@ Acquire::Languages "none"; Acquire::Retries "3"; APT::Sandbox::User "root";
 CONF
   APT_CONFIG=$d/conf apt-get -qq update >&2 && APT_CONFIG=$d/conf apt-get -qq source --download-only "$@" >&2
 }
+
+# Compiles the kernel side. Source names stand in the line information: the object must not depend on where it is built.
+compile_object() { # FOLDER-OF-bpf/ OBJECT
+  local include=()
+  [ ! -d "$build/libbpf/include" ] || include=(-I"$build/libbpf/include")
+  # -mcpu=v3 (kernel 5.1) has the 32-bit jumps; the multiarch folder holds asm/types.h on Debian.
+  (cd "$1" && clang -O2 -g -target bpf -mcpu=v3 -Wall -fdebug-compilation-dir=. "${include[@]}" \
+    -idirafter "/usr/include/$(gcc -dumpmachine)" -c bpf/aegis.bpf.c -o "$2.new")
+  llvm-strip -g "$2.new" # DWARF goes, BTF stays
+  mv "$2.new" "$2"
+}

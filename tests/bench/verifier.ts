@@ -9,7 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { ROOT, tool } from "../vm/pack.ts";
+import { bundle, ROOT, tool } from "../vm/pack.ts";
 
 /** Instructions by program, by kernel; null: the kernel has no such hook. */
 type Counts = Record<string, Record<string, number | null>>;
@@ -26,19 +26,7 @@ const SHARE = `${ROOT}/build/bench/verifier`;
 await Deno.remove(SHARE, { recursive: true }).catch(() => {});
 await Deno.mkdir(SHARE, { recursive: true });
 await tool(`${ROOT}/scripts/build`, ["bpf"]);
-await tool(
-  `${ROOT}/node_modules/@esbuild/linux-${Deno.build.arch === "x86_64" ? "x64" : "arm64"}/bin/esbuild`,
-  [
-    ...[
-      `${ROOT}/tests/bench/verifier-guest.ts`,
-      "--bundle",
-      "--format=esm",
-      "--platform=node",
-      "--target=esnext",
-    ],
-    ...["--log-level=warning", `--outfile=${SHARE}/main.js`],
-  ],
-);
+await bundle(`${ROOT}/tests/bench/verifier-guest.ts`, `--outfile=${SHARE}/main.js`);
 for (const name of ["aegis.bpf.o", "libbpf.so"]) {
   await Deno.copyFile(`${ROOT}/build/${name}`, `${SHARE}/${name}`);
 }

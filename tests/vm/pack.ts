@@ -28,19 +28,26 @@ export async function pack(agent: string): Promise<Share> {
   await Deno.remove(dir, { recursive: true }).catch(() => {});
   await Deno.mkdir(`${dir}/agent`, { recursive: true });
   await buildAct(dir);
-  // The binary itself: npm's wrapper of it needs Node.
-  const esbuild = `${ROOT}/node_modules/@esbuild/linux-${
-    Deno.build.arch === "x86_64" ? "x64" : "arm64"
-  }/bin/esbuild`;
-  await tool(esbuild, [
-    ...[`${here}/guest/main.ts`, "--bundle", "--format=esm", "--platform=node", "--target=esnext"],
-    ...["--log-level=warning", `--outfile=${dir}/main.js`],
-  ]);
+  await bundle(`${here}/guest/main.ts`, `--outfile=${dir}/main.js`);
   await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
   await copyAgent(agent, `${dir}/agent`);
   await makeImages(dir);
   await tool(`${here}/vm`, ["pack", dir, image]);
   return { dir, image, agent: `${dir}/agent/aegisbpf` };
+}
+
+/**
+ * Bundles a program of the tree with esbuild.
+ *
+ * @param options Further ones: where to, and how
+ */
+export async function bundle(entry: string, ...options: readonly string[]): Promise<void> {
+  // The binary itself: npm's wrapper of it needs Node.
+  const machine = Deno.build.arch === "x86_64" ? "x64" : "arm64";
+  await tool(`${ROOT}/node_modules/@esbuild/linux-${machine}/bin/esbuild`, [
+    ...[entry, "--bundle", "--format=esm", "--platform=node", "--target=esnext", "--log-level=warning"],
+    ...options,
+  ]);
 }
 
 /** Empty file systems for cases that need others than ext4: holes, so that they take hardly any room. */

@@ -69,16 +69,23 @@ const audit: readonly Scene[] = [
     lines: ["ok replace @secret @new text", "ok open-read @secret"],
     event: "read",
   },
-  {
-    name: "beside enforcement: what either says first, the file is denied",
-    rule: { mode: "audit" },
-    prepare: (t) => t.rule({ id: t.ruleId("deny"), paths: [`${t.dir()}/secret`], mode: "enforce" }),
+  ...(["before", "after"] as const).map((order): Scene => ({
+    name: `stated ${order} enforcement of the same file: it is denied`,
+    // The case's own rule comes after those of prepare().
+    rule: { mode: order === "before" ? "enforce" : "audit" },
+    prepare: (t) => {
+      const mode = order === "before" ? "audit" : "enforce";
+      t.rule({ id: t.ruleId(mode), paths: [`${t.dir()}/secret`], mode });
+    },
     lines: ["EPERM open-read @secret", "ok open-read @control"],
     after: async (t) => {
-      equal((await t.events.of(t.ruleId("deny")))[0]?.action, "deny", "the event's action");
-      equal(t.events.decisions(t.ruleId()), 0, "decisions by the rule that audits");
+      const [denies, audits] = order === "before"
+        ? [t.ruleId(), t.ruleId("audit")]
+        : [t.ruleId("enforce"), t.ruleId()];
+      equal((await t.events.of(denies))[0]?.action, "deny", "the event's action");
+      equal(t.events.decisions(audits), 0, "decisions by the rule that audits");
     },
-  },
+  })),
   {
     name: "of a directory, enforcement of a file in it",
     files: ["tree/", "tree/secret", "tree/other"],

@@ -13,6 +13,7 @@ import { catalogue } from "../cases/catalogue.ts";
 import { Act } from "./act.ts";
 import { Agent } from "./agent.ts";
 import type { Guest, Phase } from "./case.ts";
+import { describeMachine } from "./machine.ts";
 import { runPhase } from "./runner.ts";
 
 const PHASES: readonly Phase[] = ["enforce", "fentry", "tracepoint", "alone"];
@@ -44,8 +45,15 @@ if (unknown !== undefined) {
   Deno.exit(1);
 }
 
-const guest = describe(nothing);
-for (const dir of [scratch, guest.ext4, guest.tmpfs]) Deno.mkdirSync(dir, { recursive: true, mode: 0o755 });
+const guest = describeMachine({
+  kernel: values.kernel,
+  nothing,
+  ext4: values.ext4,
+  tmpfs: values.tmpfs,
+  backend: values.backend as Guest["backend"] | undefined,
+  raceSeconds: Number(values.race),
+});
+Deno.mkdirSync(scratch, { recursive: true, mode: 0o755 });
 const environment = Object.fromEntries(
   ["AEGISBPF_ROOT", "AEGISBPF_BPFFS"].flatMap((name) => {
     const value = Deno.env.get(name);
@@ -88,39 +96,4 @@ function cleanUp(): void {
 function removeCgroup(dir: string): void {
   for (const entry of Deno.readDirSync(dir)) if (entry.isDirectory) removeCgroup(`${dir}/${entry.name}`);
   Deno.removeSync(dir);
-}
-
-/** Learns what the machine is and makes the cgroups that cases use. */
-function describe(nothing: string): Guest {
-  const lsms = read("/sys/kernel/security/lsm").trim().split(",");
-  const bpfLsm = lsms.includes("bpf");
-  const cgroupRoot = read("/proc/mounts").split("\n").map((line) => line.split(" ")).find((f) =>
-    f[2] === "cgroup2"
-  )?.[1];
-  if (cgroupRoot === undefined) throw new Error("No unified cgroup hierarchy is mounted");
-  const exemptCgroup = `${cgroupRoot}/aegis-test/exempt`, plainCgroup = `${cgroupRoot}/aegis-test/plain`;
-  for (const dir of [plainCgroup, `${exemptCgroup}/child/grandchild`]) {
-    Deno.mkdirSync(dir, { recursive: true });
-  }
-  return {
-    kernel: values.kernel,
-    release: Deno.osRelease(),
-    bpfLsm,
-    backend: (values.backend as Guest["backend"] | undefined) ?? (bpfLsm ? "lsm" : "fmod_ret"),
-    cgroupRoot,
-    plainCgroup,
-    exemptCgroup,
-    ext4: values.ext4,
-    tmpfs: values.tmpfs,
-    nothing,
-    raceSeconds: Number(values.race),
-  };
-}
-
-function read(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
 }

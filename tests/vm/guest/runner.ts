@@ -18,6 +18,8 @@ export interface Report {
   readonly result: "pass" | "fail" | "skip";
   /** Why it failed or was skipped. */
   readonly reason?: string;
+  /** Whether it failed before it began: the case could not be prepared, or its agent did not start. */
+  readonly unready?: true;
   readonly ms: number;
 }
 
@@ -57,9 +59,9 @@ export async function runPhase(options: PhaseOptions): Promise<void> {
   for (const [i, one] of cases.entries()) {
     const before = performance.now();
     let result: Report["result"] = "pass", reason: string | undefined;
+    const obstacle = start ?? broken.get(one);
     try {
-      if (start !== undefined) throw start;
-      if (broken.has(one)) throw broken.get(one);
+      if (obstacle !== undefined) throw obstacle;
       await limited(one.run(contexts[i] as CaseContext));
     } catch (error) {
       result = error instanceof Skip ? "skip" : "fail";
@@ -76,6 +78,7 @@ export async function runPhase(options: PhaseOptions): Promise<void> {
       name: one.name,
       result,
       ...(reason === undefined ? {} : { reason }),
+      ...(obstacle === undefined ? {} : { unready: true }),
       ms: Math.round(performance.now() - before),
     });
   }
