@@ -2,7 +2,7 @@
  * The guest's part of main.ts: for the unbroken object and then for each mutant, runs the cases that must notice, and
  * prints a line of JSON for each.
  *
- *   main.js KERNEL MUTANT...      numbers of MUTANTS; beside it lie act, nothing, aegisbpf, agent/ and the objects
+ *   main.js KERNEL MUTANT...      numbers of MUTANTS; beside it lie act, nothing, agent/ and objects/
  */
 
 import { catalogue } from "../vm/cases/catalogue.ts";
@@ -25,7 +25,7 @@ const here = Deno.cwd();
 const mutants = numbers.map(Number);
 const guest = describeMachine({ kernel, nothing: `${here}/nothing` });
 
-await attempt(`${here}/unbroken.o`, [...new Set(mutants.map(caseOf))], (report) => {
+await attempt("unbroken", [...new Set(mutants.map(caseOf))], (report) => {
   const { category, name } = report;
   for (const mutant of mutants) {
     const wanted = caseOf(mutant);
@@ -33,19 +33,19 @@ await attempt(`${here}/unbroken.o`, [...new Set(mutants.map(caseOf))], (report) 
   }
 });
 for (const mutant of mutants) {
-  await attempt(`${here}/${mutant}.o`, [caseOf(mutant)], (report) => print(mutant, true, report));
+  await attempt(String(mutant), [caseOf(mutant)], (report) => print(mutant, true, report));
 }
 Deno.exit(0);
 
-/** Runs cases under an agent with this object. */
+/** Runs cases under an agent with one of objects/. */
 async function attempt(object: string, cases: Case[], report: (report: Report) => void): Promise<void> {
-  Deno.copyFileSync(object, `${here}/agent/aegis.bpf.o`);
-  const scratch = `/srv/scratch/${object.slice(here.length + 1)}`;
+  Deno.copyFileSync(`${here}/objects/${object}.o`, `${here}/agent/aegis.bpf.o`);
+  const scratch = `/srv/scratch/${object}`;
   Deno.mkdirSync(scratch, { recursive: true });
-  const root = { ...guest, ext4: `${guest.ext4}/${object.slice(here.length + 1)}` };
-  const agent = new Agent(`${here}/aegisbpf`, scratch);
+  const agent = new Agent(`${here}/agent/aegisbpf`, scratch);
   await runPhase({
-    ...{ phase: "enforce", cases, guest: root, agent, scratch, report },
+    ...{ phase: "enforce", cases, agent, scratch, report },
+    guest: { ...guest, ext4: `${guest.ext4}/${object}` },
     act: new Act(`${here}/act`),
   });
   console.error(agent.log());

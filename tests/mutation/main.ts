@@ -10,21 +10,22 @@
 
 import { parseArgs } from "node:util";
 import { catalogue } from "../vm/cases/catalogue.ts";
-import { buildAct, bundle, ROOT, tool } from "../vm/pack.ts";
+import { bundleAgent, compileObject, fill, ROOT, tool } from "../vm/pack.ts";
 import type { Outcome } from "./guest.ts";
 import { type Mutant, MUTANTS } from "./mutants.ts";
 
 const WORK = `${ROOT}/build/mutation`;
 const SHARE = `${WORK}/share`;
+const OBJECTS = `${WORK}/objects`;
 /** Seconds that one guest may take. */
 const BOOT_LIMIT = 600;
 
 const options = parse();
 const chosen = MUTANTS.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
 await Deno.remove(WORK, { recursive: true }).catch(() => {});
-await Deno.mkdir(`${SHARE}/agent`, { recursive: true });
+await Deno.mkdir(OBJECTS, { recursive: true });
 await tool(`${ROOT}/scripts/build`, ["bpf"]);
-await Deno.copyFile(`${ROOT}/build/aegis.bpf.o`, `${SHARE}/unbroken.o`);
+await Deno.copyFile(`${ROOT}/build/aegis.bpf.o`, `${OBJECTS}/unbroken.o`);
 const broken = await inTurns(chosen, compiled);
 let failed = chosen.filter((_, i) => !report(chosen[i] as Mutant, broken[i])).length;
 let passed = chosen.length - failed;
@@ -57,27 +58,17 @@ async function compiled(mutant: Mutant): Promise<string | undefined> {
     // A function, or `$` would have a meaning.
     await Deno.writeTextFile(`${copy}/bpf/${file}`, text.replace(find, () => put));
   }
-  const script = '. scripts/lib.sh && compile_object "$1" "$2"';
   try {
-    await tool("/bin/bash", ["-c", `cd ${ROOT} && ${script}`, "mutant", copy, `${SHARE}/${id}.o`]);
+    await compileObject(copy, `${OBJECTS}/${id}.o`);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-/** The agent as a bundle that takes whatever object lies beside it: only executables know the hash of theirs. */
 async function pack(): Promise<void> {
-  const lazy = "--banner:js=const require = (name) => process.getBuiltinModule(name);";
-  await Promise.all([
-    buildAct(SHARE),
-    bundle(`${ROOT}/tests/mutation/guest.ts`, `--outfile=${SHARE}/main.js`),
-    bundle(`${ROOT}/src/cli/main.ts`, "--splitting", `--outdir=${SHARE}/agent`, lazy),
-    Deno.copyFile(Deno.execPath(), `${SHARE}/deno`),
-    Deno.copyFile(`${ROOT}/build/libbpf.so`, `${SHARE}/agent/libbpf.so`),
-  ]);
-  const launcher =
-    `#!/bin/sh\nexec ${SHARE}/deno run --quiet --allow-all --no-check --no-code-cache ${SHARE}/agent/main.js "$@"\n`;
-  await Deno.writeTextFile(`${SHARE}/aegisbpf`, launcher, { mode: 0o755 });
+  await fill(SHARE, `${ROOT}/tests/mutation/guest.ts`);
+  await bundleAgent(`${SHARE}/agent`, `${SHARE}/deno`);
+  await tool("cp", ["-r", OBJECTS, `${SHARE}/objects`]);
   await tool(`${ROOT}/tests/vm/vm`, ["pack", SHARE, `${WORK}/share.img`]);
 }
 

@@ -24,16 +24,48 @@ export interface Share {
  * @throws when something does not build
  */
 export async function pack(agent: string): Promise<Share> {
-  const dir = `${WORK}/share`, image = `${WORK}/share.img`, here = `${ROOT}/tests/vm`;
-  await Deno.remove(dir, { recursive: true }).catch(() => {});
-  await Deno.mkdir(`${dir}/agent`, { recursive: true });
-  await buildAct(dir);
-  await bundle(`${here}/guest/main.ts`, `--outfile=${dir}/main.js`);
-  await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
+  const dir = `${WORK}/share`, image = `${WORK}/share.img`;
+  await fill(dir, `${ROOT}/tests/vm/guest/main.ts`);
   await copyAgent(agent, `${dir}/agent`);
   await makeImages(dir);
-  await tool(`${here}/vm`, ["pack", dir, image]);
+  await tool(`${ROOT}/tests/vm/vm`, ["pack", dir, image]);
   return { dir, image, agent: `${dir}/agent/aegisbpf` };
+}
+
+/** Makes a folder anew, with a program of the tree as `main.js` in it, Deno, `act` and `nothing`. */
+export async function fill(dir: string, entry: string): Promise<void> {
+  await Deno.remove(dir, { recursive: true }).catch(() => {});
+  await Deno.mkdir(dir, { recursive: true });
+  await buildAct(dir);
+  await bundle(entry, `--outfile=${dir}/main.js`);
+  await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
+}
+
+/**
+ * Puts the agent into a folder as a bundle that takes whatever `aegis.bpf.o` lies beside it: an executable only takes the
+ * one that it was built with.
+ *
+ * @param deno Path of the Deno that runs it
+ */
+export async function bundleAgent(dir: string, deno: string): Promise<void> {
+  await Deno.mkdir(dir, { recursive: true });
+  const lazy = "--banner:js=const require = (name) => process.getBuiltinModule(name);";
+  await bundle(`${ROOT}/src/cli/main.ts`, "--splitting", `--outdir=${dir}`, lazy);
+  await Deno.copyFile(`${ROOT}/build/libbpf.so`, `${dir}/libbpf.so`);
+  const options = "--quiet --allow-all --no-check --no-code-cache";
+  await Deno.writeTextFile(
+    `${dir}/aegisbpf`,
+    `#!/bin/sh\nexec ${deno} run ${options} ${dir}/main.js "$@"\n`,
+    {
+      mode: 0o755,
+    },
+  );
+}
+
+/** Compiles the kernel side that lies in `folder`/bpf, as `scripts/build` does. */
+export async function compileObject(folder: string, object: string): Promise<void> {
+  const script = 'cd "$0" && . scripts/lib.sh && compile_object "$1" "$2"';
+  await tool("/bin/bash", ["-c", script, ROOT, folder, object]);
 }
 
 /**
@@ -89,6 +121,7 @@ export async function buildAct(dir: string): Promise<void> {
  * @param agent One executable, or the launcher of a bundle that lies beside it with its Deno
  */
 export async function copyAgent(agent: string, dir: string): Promise<void> {
+  await Deno.mkdir(dir, { recursive: true });
   await Deno.copyFile(agent, `${dir}/aegisbpf`);
   await Deno.chmod(`${dir}/aegisbpf`, 0o755);
   if (await isElf(agent)) return;
