@@ -3,9 +3,19 @@
  *
  * The layout is the kernel's (kernel/bpf/ringbuf.c): a page with the consumer's position, a page with the producer's,
  * then the data, mapped twice in a row so that no record is ever split. Positions only grow; a record starts with a
- * header of 8 bytes whose first word holds its length, a busy bit and a discard bit. The kernel writes a record, then
- * its header, then reads the consumer's position to see whether to wake someone; every access here that pairs with it
- * is one of `Atomics`, which V8 makes sequentially consistent on x86-64 and arm64.
+ * header of 8 bytes whose first word holds its length, a busy bit and a discard bit.
+ *
+ * Processors such as arm64's keep three orders only where they are told to. libbpf (src/ringbuf.c) and the kernel tell
+ * them with smp_load_acquire(), smp_store_release() and xchg(); here every access that pairs with the kernel's is one of
+ * `Atomics`:
+ * - the producer's position is read before a header, and a header before its record, which the kernel wrote before it;
+ * - a record is read before the consumer's position passes it, or the kernel would write over what is being read;
+ * - the consumer's position is written before poll(2) reads the producer's. The kernel reads the former after it has
+ *   written the latter, and wakes only whom it finds waiting at the very record that it has finished.
+ *
+ * On arm64 V8 makes `Atomics.load` LDAR and `Atomics.store` STLR (src/compiler/backend/arm64), which keep all three, the
+ * third because LDAR does not pass an earlier STLR. ECMAScript promises as much for shared memory only; V8 makes no
+ * difference between shared and mapped.
  *
  * @module
  */

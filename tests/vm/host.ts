@@ -1,18 +1,21 @@
 /**
- * Boots each kernel with and without `bpf` in its LSM list, runs the catalogue in each guest and adds up the results.
+ * Boots kernels with and without `bpf` in their LSM list, runs the catalogue in each guest and adds up the results.
  *
- *   tests/vm/run [--kernel K]... [--lsm bpf|none]... [--category C]... [--phase P]... [--agent PATH] [--jobs N]
- *                [--cpus N] [--race SECONDS]
+ *   tests/vm/run [--arch x86_64|aarch64 | --kernel K...] [--lsm bpf|none]... [--category C]... [--phase P]...
+ *                [--agent PATH] [--jobs N] [--cpus N] [--race SECONDS]
  *
- * Two guests run at a time by default, of one CPU each; each test of a race goes on for 6 seconds. In build/vm stay each guest's results (.jsonl), what it and the agent said (.log) and, where
- * something failed, its console. The last line is `N passed, N failed, N skipped`; exit status: 0 when cases ran and none failed,
- * 1 otherwise, 2 bad usage.
+ * Kernels, and what runs on which unless something is asked for, are in guests.ts; by default those of x86_64. Two guests
+ * run at a time; each test of a race goes on for 6 seconds. In build/vm stay each guest's results (.jsonl), what it and
+ * the agent said (.log) and, where something failed, its console. The last line is `N passed, N failed, N skipped`; exit
+ * status: 0 when cases ran and none failed, 1 otherwise, 2 bad usage.
  */
 
 import { basename, dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { packForeign } from "./foreign.ts";
 import type { Report } from "./guest/runner.ts";
-import { pack, ROOT, WORK } from "./pack.ts";
+import { type Arch, type Kernel, KERNELS, kernelsOf } from "./guests.ts";
+import { pack, ROOT, type Share, WORK } from "./pack.ts";
 import { printFailures, printTable, total } from "./summary.ts";
 
 /** Seconds that one guest may take. */
@@ -20,16 +23,23 @@ const BOOT_LIMIT = 1500;
 
 /** One guest. */
 interface Boot {
-  readonly kernel: string;
+  readonly name: string;
+  readonly kernel: Kernel;
   readonly lsm: string;
+  readonly share: Share;
 }
 
 const VM = resolve(import.meta.dirname ?? ".", "vm");
 const options = parse();
 const started = Date.now();
-const share = await pack(options.agent);
-await command(VM, "kernels", ...options.kernels);
-const boots = options.kernels.flatMap((kernel) => options.lsms.map((lsm) => ({ kernel, lsm })));
+const shares = new Map<Arch, Share>();
+const boots: Boot[] = [];
+for (const [name, kernel] of options.kernels) {
+  const share = shares.get(kernel.arch) ?? await packFor(kernel.arch);
+  shares.set(kernel.arch, share);
+  await command(VM, "kernels", "--arch", kernel.arch, kernel.version);
+  for (const lsm of options.lsms ?? kernel.lsms) boots.push({ name, kernel, lsm, share });
+}
 const reports: Report[] = [];
 const children = new Set<Deno.ChildProcess>();
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -50,35 +60,14 @@ console.log(`${sum.pass} passed, ${sum.fail} failed, ${sum.skip} skipped`);
 Deno.exit(sum.fail > 0 || sum.pass === 0 ? 1 : 0);
 
 /** Runs one guest; a guest that dies or is cut off is a failure of its own. */
-async function run({ kernel, lsm }: Boot): Promise<Report[]> {
-  const name = `${kernel}-${lsm}`, before = Date.now();
+async function run(boot: Boot): Promise<Report[]> {
+  const name = `${boot.name}-${boot.lsm}`, before = Date.now();
   const at = `${WORK}/${name}`, console_ = `${at}.console`, results = `${at}.jsonl`, log = `${at}.log`;
   console.log(`${name}: booting`);
-  const words = [
-    ...options.phases.flatMap((p) => ["--phase", p]),
-    ...options.categories.flatMap((c) => ["--category", c]),
-  ];
+  const model = boot.kernel.models?.[boot.lsm];
   const child = new Deno.Command(VM, {
-    args: [
-      ...["run", "--kernel", kernel, "--lsm", lsm, "--mem", "1024", "--timeout", String(BOOT_LIMIT)],
-      // Programs are translated anew where they stand at other addresses, which doubles the time that they take to start.
-      ...["--modules", "overlay,xfs,btrfs,loop", "--cpus", options.cpus, "--append", "norandmaps"],
-      ...["--share", share.dir, "--packed", share.image, "--"],
-      ...[
-        "./deno",
-        "run",
-        "--quiet",
-        "--allow-all",
-        "--no-check",
-        "--no-code-cache",
-        "main.js",
-        "--kernel",
-        kernel,
-      ],
-      ...["--agent", share.agent, "--act", `${share.dir}/act`, "--nothing", `${share.dir}/nothing`],
-      ...["--scratch", "/srv/scratch", "--race", options.race, ...words],
-    ],
-    env: { VM_CONSOLE: console_ },
+    args: words(boot),
+    env: { VM_CONSOLE: console_, ...(model === undefined ? {} : { VM_CPU: model }) },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -93,8 +82,8 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
   if (code !== 0 || found.length === 0) {
     found.push({
       ...{
-        kernel,
-        lsm: lsm as Report["lsm"],
+        kernel: boot.name,
+        lsm: boot.lsm as Report["lsm"],
         phase: "alone",
         backend: "-",
         category: "guest",
@@ -111,6 +100,50 @@ async function run({ kernel, lsm }: Boot): Promise<Report[]> {
   );
   if (fail === 0) await Deno.remove(console_).catch(() => {});
   return found;
+}
+
+async function packFor(arch: Arch): Promise<Share> {
+  if (arch !== Deno.build.arch) return await packForeign(arch, options.agent);
+  return await pack(options.agent ?? `${ROOT}/dist/aegisbpf`);
+}
+
+/** What `vm` is called with. */
+function words({ name, kernel, lsm, share }: Boot): string[] {
+  // What is asked for runs also where it does not by default.
+  const asked = options.phases.length + options.categories.length > 0;
+  const { phases, categories } = asked ? options : { phases: [], categories: [], ...kernel };
+  const cpus = options.cpus ?? String(kernel.cpus ?? 1);
+  return [
+    ...["run", "--arch", kernel.arch, "--kernel", kernel.version, "--lsm", lsm],
+    ...[
+      "--mem",
+      "1024",
+      "--timeout",
+      String(BOOT_LIMIT),
+      "--cpus",
+      cpus,
+      "--modules",
+      "overlay,xfs,btrfs,loop",
+    ],
+    // Programs are translated anew where they stand at other addresses, which doubles the time that they take to start.
+    ...["--append", "norandmaps", "--share", share.dir, "--packed", share.image, "--"],
+    ...[
+      "./deno",
+      "run",
+      "--quiet",
+      "--allow-all",
+      "--no-check",
+      "--no-code-cache",
+      "main.js",
+      "--kernel",
+      name,
+    ],
+    ...["--agent", share.agent, "--act", `${share.dir}/act`, "--nothing", `${share.dir}/nothing`],
+    ...["--scratch", "/srv/scratch", "--race", options.race],
+    ...(kernel.backend ? ["--backend", kernel.backend] : []),
+    ...phases.flatMap((p) => ["--phase", p]),
+    ...categories.flatMap((c) => ["--category", c]),
+  ];
 }
 
 async function save(stream: ReadableStream<Uint8Array>, path: string): Promise<void> {
@@ -136,19 +169,21 @@ function parse() {
   try {
     const { values } = parseArgs({
       options: {
-        ...{ kernel: many, lsm: many, category: many, phase: many },
-        agent: { type: "string", default: `${ROOT}/dist/aegisbpf` },
+        ...{ kernel: many, lsm: many, category: many, phase: many, agent: { type: "string" } },
+        arch: { type: "string", default: "x86_64" },
         jobs: { type: "string", default: "2" },
-        cpus: { type: "string", default: "1" },
+        cpus: { type: "string" },
         race: { type: "string", default: "6" },
       },
     });
     return {
-      kernels: values.kernel ?? ["5.10", "6.1", "6.12", "7.3"],
-      lsms: values.lsm ?? ["bpf", "none"],
+      kernels: (values.kernel ?? kernelsOf(values.arch)).map((name): [string, Kernel] => [name, known(name)]),
+      lsms: values.lsm,
       categories: values.category ?? [],
       phases: values.phase ?? [],
-      agent: resolve(dirname(values.agent), basename(values.agent)),
+      ...(values.agent === undefined
+        ? {}
+        : { agent: resolve(dirname(values.agent), basename(values.agent)) }),
       jobs: Number(values.jobs),
       cpus: values.cpus,
       race: values.race,
@@ -157,4 +192,10 @@ function parse() {
     console.error(`run: ${error instanceof Error ? error.message : error}`);
     Deno.exit(2);
   }
+}
+
+function known(name: string): Kernel {
+  const kernel = KERNELS[name];
+  if (!kernel) throw new Error(`no kernel ${name} (${Object.keys(KERNELS).join(" ")})`);
+  return kernel;
 }

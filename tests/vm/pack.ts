@@ -1,6 +1,7 @@
 /** Builds what a guest needs beside its kernel: `act`, the case runner, Deno and the agent, in one folder and its image. */
 
 import { dirname, resolve } from "node:path";
+import type { Arch } from "./guests.ts";
 
 /** The project's folder. */
 export const ROOT = resolve(import.meta.dirname ?? ".", "../..");
@@ -27,18 +28,38 @@ export async function pack(agent: string): Promise<Share> {
   const dir = `${WORK}/share`, image = `${WORK}/share.img`;
   await fill(dir, `${ROOT}/tests/vm/guest/main.ts`);
   await copyAgent(agent, `${dir}/agent`);
-  await makeImages(dir);
-  await tool(`${ROOT}/tests/vm/vm`, ["pack", dir, image]);
+  await finish(dir, image);
   return { dir, image, agent: `${dir}/agent/aegisbpf` };
 }
 
-/** Makes a folder anew, with a program of the tree as `main.js` in it, Deno, `act` and `nothing`. */
-export async function fill(dir: string, entry: string): Promise<void> {
+/** Adds what only the catalogue needs, and makes the folder's image. */
+export async function finish(dir: string, image: string): Promise<void> {
+  await makeImages(dir);
+  await tool("clang", [
+    ...["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", `-I${ROOT}/build/libbpf/include`],
+    ...["-idirafter", `/usr/include/${Deno.build.arch}-linux-gnu`],
+    ...["-c", `${ROOT}/tests/vm/guest/hammer.bpf.c`, "-o", `${dir}/hammer.bpf.o`],
+  ]);
+  await tool(`${ROOT}/tests/vm/vm`, ["pack", dir, image]);
+}
+
+/**
+ * Makes a folder anew, with a program of the tree as `main.js` in it, Deno, `act` and `nothing`.
+ *
+ * @param arch The machine to fill it for
+ * @param deno Path of that machine's Deno
+ */
+export async function fill(
+  dir: string,
+  entry: string,
+  arch: Arch = Deno.build.arch,
+  deno: string = Deno.execPath(),
+): Promise<void> {
   await Deno.remove(dir, { recursive: true }).catch(() => {});
   await Deno.mkdir(dir, { recursive: true });
-  await buildAct(dir);
+  await buildAct(dir, arch);
   await bundle(entry, `--outfile=${dir}/main.js`);
-  await Deno.copyFile(Deno.execPath(), `${dir}/deno`);
+  await Deno.copyFile(deno, `${dir}/deno`);
 }
 
 /**
@@ -46,12 +67,17 @@ export async function fill(dir: string, entry: string): Promise<void> {
  * one that it was built with.
  *
  * @param deno Path of the Deno that runs it
+ * @param libbpf Path of that machine's libbpf
  */
-export async function bundleAgent(dir: string, deno: string): Promise<void> {
+export async function bundleAgent(
+  dir: string,
+  deno: string,
+  libbpf = `${ROOT}/build/libbpf.so`,
+): Promise<void> {
   await Deno.mkdir(dir, { recursive: true });
   const lazy = "--banner:js=const require = (name) => process.getBuiltinModule(name);";
   await bundle(`${ROOT}/src/cli/main.ts`, "--splitting", `--outdir=${dir}`, lazy);
-  await Deno.copyFile(`${ROOT}/build/libbpf.so`, `${dir}/libbpf.so`);
+  await Deno.copyFile(libbpf, `${dir}/libbpf.so`);
   const options = "--quiet --allow-all --no-check --no-code-cache";
   await Deno.writeTextFile(
     `${dir}/aegisbpf`,
@@ -95,16 +121,17 @@ async function makeImages(dir: string): Promise<void> {
 }
 
 /** Builds `act` and `nothing`, both static, into a folder. */
-export async function buildAct(dir: string): Promise<void> {
+export async function buildAct(dir: string, arch: Arch = Deno.build.arch): Promise<void> {
+  const gcc = arch === Deno.build.arch ? "gcc" : `${arch}-linux-gnu-gcc`;
   const source = `${ROOT}/tests/vm/act`;
   const files = [...Deno.readDirSync(source)].map((entry) => entry.name).filter((name) =>
     /^(act|ops_\w+)\.c$/.test(name)
   );
   const warnings = ["-Wall", "-Wextra", "-Werror", "-std=gnu11"];
-  await tool("gcc", [
+  await tool(gcc, [
     ...["-O2", "-s", "-static", ...warnings, "-o", `${dir}/act`, ...files.map((name) => `${source}/${name}`)],
   ]);
-  await tool("gcc", [
+  await tool(gcc, [
     "-s",
     "-static",
     "-nostdlib",

@@ -30,7 +30,11 @@ static int open_path(char **a) { return try_open(AT_FDCWD, a[0], O_PATH); }
 static int open_dir(char **a) { return try_open(AT_FDCWD, a[0], O_RDONLY | O_DIRECTORY); }
 static int do_creat(char **a) { return closed(creat(a[0], 0600)); }
 
-/* open(2) and creat(2) proper: the C library makes both into openat(2) */
+/* open(2) and creat(2) proper: the C library makes both into openat(2), and newer architectures have only that */
+#ifndef SYS_open
+#define SYS_open -1
+#define SYS_creat -1
+#endif
 static int open_legacy(char **a) { return closed((int)syscall(SYS_open, a[0], O_RDONLY | O_CLOEXEC, 0)); }
 static int creat_legacy(char **a) { return closed((int)syscall(SYS_creat, a[0], 0600)); }
 

@@ -21,6 +21,7 @@ import { paths } from "./paths.ts";
 import { places } from "./places.ts";
 import { proofs } from "./prove.ts";
 import { races } from "./races.ts";
+import { rings } from "./ring.ts";
 import { rollouts } from "./rollout.ts";
 import { simulations } from "./simulate.ts";
 import { subtree } from "./subtree.ts";
@@ -52,4 +53,5 @@ export const catalogue: readonly Case[] = [
   ...rollouts,
   ...handMade,
   ...fallback,
+  ...rings,
 ];

@@ -58,7 +58,7 @@ function modelNow(): string | undefined {
 export const fallback: Case[] = category("fallback", [
   {
     name: "it is said where this kernel can leave out programs that it preempts, without debugfs",
-    kernels: ["5.10", "6.1", "6.12", "7.3"],
+    kernels: ["5.10", "6.1", "6.12", "7.3", "6.12-arm64"],
     run: async (t) => {
       const { health } = await t.agent.asked(30_000);
       const [major = 0, minor = 0] = t.guest.release.split(".").map(Number.parseFloat);
@@ -97,7 +97,7 @@ export const fallback: Case[] = category("fallback", [
         "--events",
         "off",
       ];
-      if (t.guest.bpfLsm) {
+      if (t.guest.backend === "lsm") {
         await t.agent.start(...words);
         equal(t.act.one("open-read", `${t.dir()}/secret`), "EPERM", "the denied file");
         return;
@@ -109,6 +109,7 @@ export const fallback: Case[] = category("fallback", [
   {
     name: "--backend fmod_ret enforces with and without bpf in the LSM list",
     phases: ["alone"],
+    kernels: ["5.10", "6.1", "6.12", "7.3", "6.12-arm64"],
     run: async (t) => {
       await t.agent.start(
         "--policy",
@@ -128,6 +129,39 @@ export const fallback: Case[] = category("fallback", [
     run: async (t) => {
       await t.agent.start("--policy", policy(t), "--events", "off");
       equal((await t.agent.health()).backend, t.guest.backend, "backend");
+    },
+  },
+  {
+    name: "without BPF trampolines it reports, and names each backend that does not work and why",
+    phases: ["alone"],
+    kernels: ["6.1-arm64"],
+    run: async (t) => {
+      const words = ["--policy", policy(t), "--events", "off"];
+      const refused = await t.agent.expect(3, "run", ...words, "--fallback", "refuse");
+      nothingAttached(t);
+      await t.agent.start(...words);
+      const { health } = await t.agent.asked(30_000);
+      equal(health.posture, "degraded", "posture");
+      for (const backend of ["lsm", "fmod_ret", "fentry"]) {
+        const reason = new RegExp(
+          `backend ${backend} .*operation not supported by this kernel \\(ENOTSUPP\\)`,
+        );
+        if (backend !== "fentry") {
+          check(reason.test(refused.stderr), `no reason for ${backend}: ${refused.stderr}`);
+        }
+        check(
+          health.reasons.some((one: string) => reason.test(one)),
+          `no reason for ${backend}: ${health.reasons}`,
+        );
+      }
+      equal((await t.agent.run("health", "--require-enforce")).code, 1, "exit of --require-enforce");
+      equal(t.act.one("open-read", `${t.dir()}/secret`), "ok", "the file that the policy denies");
+      const { checks } = await t.agent.json(1, "doctor", "--json");
+      const trampolines = checks.find((one: { name: string }) => one.name === "trampolines");
+      check(
+        /direct calls \(arm64 before 6.4\)/.test(trampolines?.found),
+        `doctor says ${JSON.stringify(trampolines)}`,
+      );
     },
   },
 ]);

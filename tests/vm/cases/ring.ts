@@ -1,0 +1,128 @@
+/** The reader of the events' ring buffer, while several processors fill it at once. */
+
+import { dirname } from "node:path";
+import { BpfObject } from "../../../ffi/object.ts";
+import { RingBuffer } from "../../../ffi/ring_buffer.ts";
+import { type Case, category, check, type Context, equal } from "../guest/case.ts";
+
+/** As in hammer.bpf.c. */
+const PRODUCERS = 4;
+const LENGTHS = [1, 5, 16, 32];
+
+/** A wait that long, with records there at its end, is one that nobody ended; milliseconds. */
+const WAIT_LIMIT = 5000;
+
+/** The cases of `ring`. */
+export const rings: Case[] = category("ring", [
+  {
+    name:
+      "four processors fill it faster than it is read: every record is whole, once, in order, and counted",
+    phases: ["alone"],
+    kernels: ["6.12-arm64-bpf"],
+    run: async (t) => {
+      const { dropped } = await hammer(t, 8, 1, ({ taken }) => taken > 10_000);
+      check(dropped > 0, "it was never full");
+    },
+  },
+  {
+    name: "four processors fill it more slowly than it is read: whoever waits for a record is woken",
+    phases: ["alone"],
+    kernels: ["6.12-arm64-bpf"],
+    run: async (t) => {
+      await hammer(t, 1, 100, ({ waits }) => waits > 200);
+    },
+  },
+]);
+
+/** What has been seen so far. */
+interface Seen {
+  taken: number;
+  /** Waits that began with an empty ring. */
+  waits: number;
+}
+
+/**
+ * Has four processes fill a ring and reads it, for as long as a race goes on and until there was enough.
+ *
+ * @param burst Records at a time
+ * @param every System calls for each burst
+ */
+async function hammer(
+  t: Context,
+  burst: number,
+  every: number,
+  enough: (seen: Seen) => boolean,
+): Promise<{ dropped: number }> {
+  using object = BpfObject.open(Deno.readFileSync(`${dirname(t.guest.nothing)}/hammer.bpf.o`), "hammer");
+  for (const [name, value] of Object.entries({ burst, every })) {
+    object.variable(name).setInitialValue(new Uint8Array(Uint32Array.of(value).buffer));
+  }
+  object.load();
+  using ring = new RingBuffer(object.map("records").fd);
+  using variables = object.map(".bss").open();
+  using memory = variables.mmap();
+  const numbers = (name: string): Uint32Array =>
+    new Uint32Array(memory.buffer, object.variable(name).offset, PRODUCERS);
+  const children = Array.from(
+    { length: PRODUCERS },
+    () =>
+      new Deno.Command("dd", {
+        args: ["if=/dev/zero", "of=/dev/null", "bs=1"],
+        stdin: "null",
+        stderr: "null",
+      }).spawn(),
+  );
+  const next = new Uint32Array(PRODUCERS);
+  try {
+    numbers("producers").set(children.map(({ pid }) => pid));
+    using _link = object.program("on_system_call").attach();
+    await read(ring, next, t.guest.raceSeconds * 1000, enough);
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+    await Promise.all(children.map(({ status }) => status));
+  }
+  // Nobody writes any more.
+  ring.drain((record) => take(record, next));
+  equal(ring.pending(), 0, "bytes that are left");
+  equal([...next].join(), [...numbers("emitted")].join(), "records taken of each process");
+  const dropped = numbers("dropped").reduce((sum, one) => sum + one);
+  console.error(`ring: took ${next.reduce((sum, one) => sum + one)} records, ${dropped} found it full`);
+  return { dropped };
+}
+
+async function read(
+  ring: RingBuffer,
+  next: Uint32Array,
+  ms: number,
+  enough: (seen: Seen) => boolean,
+): Promise<void> {
+  const start = performance.now();
+  const seen = { taken: 0, waits: 0 };
+  // The limit of a case ends it where there is never enough.
+  while (performance.now() < start + ms || !enough(seen)) {
+    const before = performance.now();
+    if (ring.pending() === 0) seen.waits++;
+    await ring.wait(WAIT_LIMIT);
+    check(
+      performance.now() - before < WAIT_LIMIT || ring.pending() < 1000,
+      `nobody was told of ${ring.pending()} bytes`,
+    );
+    seen.taken += ring.drain((record) => take(record, next));
+  }
+  console.error(`ring: ${seen.waits} waits`);
+}
+
+/** Holds a record against what its process must have written next. */
+function take(record: DataView, next: Uint32Array): void {
+  const producer = record.getUint32(0, true), sequence = record.getUint32(4, true);
+  equal(sequence, next[producer], `the sequence number of process ${producer}`);
+  const length = LENGTHS[sequence & 3] ?? 0;
+  equal(record.byteLength, 8 + 4 * length, `the length of record ${sequence} of process ${producer}`);
+  const first = Math.imul(sequence * PRODUCERS + producer, 2654435761) >>> 0;
+  for (let word = 0; word < length; word++) {
+    if (record.getUint32(8 + 4 * word, true) !== (first + word) >>> 0) {
+      throw new Error(`Record ${sequence} of process ${producer} is torn at word ${word}`);
+    }
+  }
+  next[producer] = sequence + 1;
+}
