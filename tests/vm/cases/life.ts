@@ -107,7 +107,7 @@ const life = category("life", [
   {
     name: "a stop leaves the file denied",
     disruptive,
-    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf"],
+    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf", "6.12-arm64-none"],
     prepare,
     run: async (t) => {
       equal(await t.agent.stop(), 0, "the agent's exit status");
@@ -151,7 +151,7 @@ const policies = category("policy", [
   {
     name: "is replaced without a moment in which a file that both deny opens",
     disruptive,
-    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf"],
+    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf", "6.12-arm64-none"],
     prepare,
     run: async (t) => {
       using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
@@ -166,7 +166,7 @@ const policies = category("policy", [
   {
     name: "without the rule opens the file again",
     disruptive,
-    kernels: ["5.10-bpf", "6.1-none", "6.12-bpf", "7.3-none"],
+    kernels: ["5.10-bpf", "6.1-none", "6.12-bpf", "7.3-none", "6.12-arm64-bpf"],
     prepare,
     run: async (t) => {
       const rules = t.policy.rules.filter((rule) => rule.id !== t.ruleId());
