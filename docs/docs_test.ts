@@ -94,6 +94,18 @@ Deno.test("every row of the threat model's tables of ways names a test", () => {
   }
 });
 
+Deno.test("every row of the tables of coverage that says something is covered names a test", () => {
+  const [, tables = ""] = read("docs/coverage.md").split("## By operation");
+  const rows = tables.split("\n").filter((line) => /^\| [^-]/.test(line)).filter((line) =>
+    !/^\| (operation|way) /.test(line)
+  );
+  ok(rows.length > 20);
+  deepStrictEqual(
+    rows.filter((row) => !/`tests\/[^`]+` "/.test(row) && !/not covered +\| not covered/.test(row)),
+    [],
+  );
+});
+
 Deno.test("every command and option that a document shows is one", () => {
   using host = new TestHost();
   const program = commandInfo(buildProgram(host.context));

@@ -1,6 +1,6 @@
 /**
- * Measures, on this machine's kernel by the `tracepoint` backend, as root: how long policies of the largest kind take to
- * be read and to come into force, how long a rollback takes, and what 50 policies leave in memory.
+ * Measures, on this machine's kernel by the `tracepoint` backend, as root: how long policies of growing size take to be
+ * read, to come into force and to be rolled back, what they hold in the kernel, and what 50 of them leave in memory.
  *
  *   tests/bench/apply [--runs N] [--json]
  *
@@ -14,19 +14,21 @@ import { Anchor } from "../../src/kernel/anchor.ts";
 import { Rollout } from "../../src/agent/rollout.ts";
 import { TestInstallation } from "../../src/agent/test_support.ts";
 import { readKernel } from "../../src/metrics/kernel_reading.ts";
+import { leave, type Row } from "./rows.ts";
 
 const { values } = parseArgs({
-  options: { runs: { type: "string", default: "5" }, json: { type: "boolean", default: false } },
+  options: { runs: { type: "string", default: "3" }, json: { type: "boolean", default: false } },
 });
 const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) {
   throw new Error(`Expected --runs to be a whole number, got ${values.runs}`);
 }
 
-const INODES = 100_000;
-const PATHS = 10_000;
+const LARGEST = 100_000;
+const PATHS = [1, 100, 1000, 10_000];
 const ROLLBACKS = 100;
-const APPLIES = 50;
+/** Policies of how many paths are applied to see whether memory grows. */
+const [APPLIES, APPLIED_PATHS] = [50, 2000];
 
 interface Cost {
   readonly wall: number;
@@ -48,7 +50,7 @@ function quantile(numbers: readonly number[], of: number): number {
 using host = new TestInstallation();
 using anchor = Anchor.open(host.pins.folder);
 const engine = host.engine();
-const rows: Record<string, number> = {};
+const rows: Row[] = [];
 let serial = 0;
 
 function policy(rules: string): Uint8Array<ArrayBuffer> {
@@ -57,8 +59,20 @@ function policy(rules: string): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** Applies policies and says what each of the two steps cost. */
-function measure(name: string, make: () => Uint8Array): void {
+function addTimes(key: string, text: string, costs: readonly Cost[], of = 0.5): void {
+  rows.push(
+    { key: `${key}/wall`, text, value: quantile(costs.map(({ wall }) => wall), of), unit: "ms" },
+    {
+      key: `${key}/cpu`,
+      text: `${text}, processor time`,
+      value: quantile(costs.map(({ cpu }) => cpu), of),
+      unit: "ms",
+    },
+  );
+}
+
+/** Applies policies and says what each of the two steps cost, and what the last one holds in the kernel. */
+async function measure(key: string, text: string, make: () => Uint8Array): Promise<void> {
   const [reading, applying]: [Cost[], Cost[]] = [[], []];
   for (let run = 0; run < runs; run++) {
     const bytes = make();
@@ -68,33 +82,46 @@ function measure(name: string, make: () => Uint8Array): void {
     const policy = checked;
     applying.push(cost(() => engine.apply(policy)));
   }
-  for (const [step, costs] of [["read", reading], ["into force", applying]] as const) {
-    for (const clock of ["wall", "cpu"] as const) {
-      rows[`${name}, ${step} (ms ${clock})`] = quantile(costs.map((one) => one[clock]), 0.5);
-    }
-  }
+  addTimes(`${key}/read`, `${text}: reading it`, reading);
+  addTimes(`${key}/apply`, `${text}: into force`, applying);
+  rows.push({
+    key: `${key}/kernel`,
+    text: `${text}: memory of all maps`,
+    value: await mapsMib(),
+    unit: "MiB",
+  });
+}
+
+async function mapsMib(): Promise<number> {
+  const { maps } = await readKernel(host.state);
+  return maps.reduce((sum, map) => sum + (map.bytes ?? 0), 0) / 2 ** 20;
 }
 
 const inode = () => `"8:1:${1000 + Math.floor(Math.random() * 1e9)}"`;
 const many = (count: number, line: (index: number) => string) =>
   Array.from({ length: count }, (_, i) => line(i)).join("");
-
-measure(
-  `${INODES} inodes in one rule`,
-  () => policy(`  - id: r\n    inodes:\n${many(INODES, () => `      - ${inode()}\n`)}`),
-);
-measure(
-  `${INODES} rules of one inode`,
-  () => policy(many(INODES, (i) => `  - {id: r${i}, inodes: [${inode()}]}\n`)),
-);
-const paths = Array.from({ length: PATHS }, (_, index) => {
+const paths = Array.from({ length: PATHS.at(-1) ?? 0 }, (_, index) => {
   const folder = `${host.folder}/d${Math.floor(index / 100)}`;
   if (index % 100 === 0) Deno.mkdirSync(folder);
   Deno.writeTextFileSync(`${folder}/f${index}`, "");
   return `${folder}/f${index}`;
 });
-const pathRules = () => policy(many(PATHS, (i) => `  - {id: p${i}, paths: [${paths[i]}]}\n`));
-measure(`${PATHS} rules of one path`, pathRules);
+const pathRules = (count: number) => policy(many(count, (i) => `  - {id: p${i}, paths: [${paths[i]}]}\n`));
+
+for (const count of PATHS) {
+  const text = count === 1 ? "1 rule of one path" : `${count.toLocaleString("en")} rules of one path`;
+  await measure(`paths/${count}`, text, () => pathRules(count));
+}
+await measure(
+  `inodes/${LARGEST}`,
+  "100,000 inodes in one rule",
+  () => policy(`  - id: r\n    inodes:\n${many(LARGEST, () => `      - ${inode()}\n`)}`),
+);
+await measure(
+  `rules/${LARGEST}`,
+  "100,000 rules of one inode",
+  () => policy(many(LARGEST, (i) => `  - {id: r${i}, inodes: [${inode()}]}\n`)),
+);
 
 const rollout = new Rollout({
   engine,
@@ -104,18 +131,18 @@ const rollout = new Rollout({
   log: () => {},
   reverted: () => {},
 });
-const small = () => policy(many(100, (i) => `  - {id: p${i}, paths: [${paths[i]}]}\n`));
-const pair = [small(), small()];
-for (const bytes of pair) rollout.apply({ bytes, file: "/bench.yaml" }, {});
-const back = Array.from(
-  { length: ROLLBACKS },
-  (_, turn) => cost(() => rollout.rollback(serial - 1 + turn % 2)),
-);
-rows[`rollback of 100 path rules, p99 of ${ROLLBACKS} (ms wall)`] = quantile(
-  back.map(({ wall }) => wall),
-  0.99,
-);
-rows[`rollback of 100 path rules, p99 of ${ROLLBACKS} (ms cpu)`] = quantile(back.map(({ cpu }) => cpu), 0.99);
+for (const [count, times] of [[100, ROLLBACKS], [10_000, runs + 1]] as const) {
+  for (const bytes of [pathRules(count), pathRules(count)]) {
+    rollout.apply({ bytes, file: "/bench.yaml" }, {});
+  }
+  const newest = serial;
+  const back = Array.from(
+    { length: times },
+    (_, turn) => cost(() => rollout.rollback(newest - 1 + turn % 2)),
+  );
+  const [of, name] = times === ROLLBACKS ? [0.99, `p99 of ${ROLLBACKS}`] : [0.5, "median"];
+  addTimes(`rollback/${count}`, `rollback of ${count.toLocaleString("en")} path rules, ${name}`, back, of);
+}
 
 /** Resident memory of this process, and memory that the kernel charges for the maps, in MiB. */
 async function memory(): Promise<{ readonly resident: number; readonly maps: number }> {
@@ -124,23 +151,20 @@ async function memory(): Promise<{ readonly resident: number; readonly maps: num
     (globalThis as { gc?: () => void }).gc?.();
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const { maps } = await readKernel(host.state);
-  const bytes = maps.reduce((sum, map) => sum + (map.bytes ?? 0), 0);
-  return { resident: Deno.memoryUsage().rss / 2 ** 20, maps: bytes / 2 ** 20 };
+  return { resident: Deno.memoryUsage().rss / 2 ** 20, maps: await mapsMib() };
 }
 
-const apply = () => rollout.apply({ bytes: pathRules(), file: "/bench.yaml" }, {});
+const apply = () => rollout.apply({ bytes: pathRules(APPLIED_PATHS), file: "/bench.yaml" }, {});
 for (let turn = 0; turn < 5; turn++) apply();
 const before = await memory();
 for (let turn = 0; turn < APPLIES; turn++) apply();
 const after = await memory();
-for (const kind of ["resident", "maps"] as const) {
-  rows[`${kind} before ${APPLIES} policies of ${PATHS} paths (MiB)`] = before[kind];
-  rows[`${kind} after them (MiB)`] = after[kind];
+const these = `${APPLIES} policies of ${APPLIED_PATHS.toLocaleString("en")} paths`;
+for (const [kind, text] of [["resident", "resident memory"], ["maps", "memory of all maps"]] as const) {
+  const baseline = `before/${kind}`;
+  rows.push(
+    { key: baseline, text: `${text} before ${these}`, value: before[kind], unit: "MiB" },
+    { key: `after/${kind}`, text: `${text} after them`, value: after[kind], unit: "MiB", baseline },
+  );
 }
-
-const folder = new URL("../../build/bench/", import.meta.url);
-Deno.mkdirSync(folder, { recursive: true });
-Deno.writeTextFileSync(new URL("apply.json", folder), JSON.stringify(rows, null, 2) + "\n");
-if (values.json) console.log(JSON.stringify(rows));
-else for (const [name, value] of Object.entries(rows)) console.log(`${name.padEnd(60)} ${value.toFixed(1)}`);
+Deno.exitCode = leave("apply", rows, values.json);

@@ -1,39 +1,32 @@
 /**
- * Measures instructions for one open and close (and some other operations) in a guest whose clock advances with its instructions.
+ * Measures instructions for one open and close (and some other operations) in guests whose clocks advance with their instructions.
  *
- *   tests/bench/open-cost [--kernel K] [--lsm bpf|none]... [--agent PATH | --no-agent] [--json]
+ *   tests/bench/open-cost [--kernel K]... [--lsm bpf|none]... [--grow] [--agent PATH | --no-agent] [--json]
  *
- * With `bpf` in the LSM list the backend is `lsm`, without it `fmod_ret`. Prints one table (or, with --json, the rows), leaves the rows in
- * build/bench/open-cost.json, and exits 1 when a row exceeds its limit. Repeats to about 0.3 %.
+ * With `bpf` in the LSM list the backend is `lsm`, without it `fmod_ret`. --grow also measures, with `lsm` on 6.1, how
+ * costs grow with rules, depth and cgroups. Prints one table (or, with --json, the rows), leaves the rows in
+ * build/bench/open-cost.json, and exits 1 when a row on 6.1 exceeds its limit. Repeats to about 0.3 %.
  */
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { copyAgent, ROOT, tool } from "../vm/pack.ts";
+import { leave, type Limit, type Row, WORK } from "./rows.ts";
 
-/** One line of the table. */
-interface Row {
-  readonly backend: string;
-  readonly row: string;
-  /** Instructions for one open, and close where it opens: the median of the rounds, and the extremes. */
-  readonly instructions: number;
-  readonly min: number;
-  readonly max: number;
-  /** Against the same opens without any program. */
-  readonly over_bare: number;
-  readonly result: string;
-  /** What the row may cost at most, where that is promised. */
-  readonly limit?: { readonly over_bare?: number; readonly instructions?: number };
+/** The kernel that limits are about. */
+const LIMITED = "6.1";
+/** What two measurements of the same may differ by, percent. */
+const NOISE = 1;
+
+interface Kind {
+  readonly text: string;
+  readonly bare: string;
+  readonly limit?: Limit;
+  readonly result?: string;
 }
 
-/** What two measurements of the same may differ by. */
-const NOISE = 30;
-
 /** The rows, which of them is the bare one to compare with, and what they may cost. */
-const ROWS: Record<
-  string,
-  { readonly text: string; readonly bare: string; readonly limit?: Row["limit"]; readonly result?: string }
-> = {
+const KINDS: Record<string, Kind> = {
   "bare": { text: "no program, one file", bare: "bare" },
   "bare-each": { text: "no program, 512 files in 8 directories", bare: "bare-each" },
   "bare-fresh": { text: "no program, files never opened before", bare: "bare-fresh" },
@@ -42,46 +35,59 @@ const ROWS: Record<
   ...operations("bare", "no program"),
   "empty": { text: "empty program, one file", bare: "bare" },
   "empty-each": { text: "empty program, 512 files", bare: "bare-each" },
-  "miss-inode": { text: "1 inode rule, 512 other files", bare: "bare-each", limit: { over_bare: 260 } },
-  ...operations("absent", "the same", NOISE),
-  "miss-anchors": {
-    text: "9 path rules, 512 files beside them",
-    bare: "bare-each",
-    limit: { over_bare: 260 },
-  },
-  "miss-10000": { text: "10,000 path rules, 512 other files", bare: "bare-each", limit: { over_bare: 260 } },
+  "miss-inode": { text: "1 inode rule, 512 other files", bare: "bare-each", limit: { over: 260 } },
+  ...operations("absent", "1 inode rule", NOISE),
+  ...operations("attached", "rules about all operations"),
+  "miss-anchors": { text: "9 path rules, 512 files beside them", bare: "bare-each", limit: { over: 260 } },
+  "miss-10000": { text: "10,000 path rules, 512 other files", bare: "bare-each", limit: { over: 260 } },
   "miss-subtree": {
     text: "a subtree rule, 512 other files at depth 8",
     bare: "bare-deep",
-    limit: { over_bare: 760 },
+    limit: { over: 760 },
   },
   "exempt": { text: "a denied file from an exempt cgroup", bare: "bare" },
-  "denied-coalesced": {
-    text: "denied, coalesced",
-    bare: "bare",
-    limit: { instructions: 10_500 },
-    result: "EPERM",
-  },
+  "denied-coalesced": { text: "denied, coalesced", bare: "bare", limit: { max: 10_500 }, result: "EPERM" },
   "denied-10000": {
     text: "denied, coalesced, 10,000 rules",
     bare: "bare",
-    limit: { instructions: 10_500 },
+    limit: { max: 10_500 },
     result: "EPERM",
   },
   "denied-event": {
     text: "denied, an event each",
     bare: "bare-spaced",
-    limit: { instructions: 13_000 },
+    limit: { max: 13_000 },
     result: "EPERM",
   },
   "denied-first": { text: "denied, the first of its rule and file", bare: "bare-fresh", result: "EPERM" },
 };
-const WORK = `${ROOT}/build/bench`;
+
+/** Rows of --grow, `grow-WHAT-N`. */
+const GROWTH: Record<string, (size: string) => Kind> = {
+  "rules": (size) => ({
+    text: `${size} path rule${size === "1" ? "" : "s"}, 512 other files`,
+    bare: "bare-each",
+  }),
+  "bare": (size) => ({ text: `no program, 512 files at depth ${size}`, bare: `grow-bare-${size}` }),
+  "depth": (size) => ({
+    text: `a subtree rule, 512 other files at depth ${size}`,
+    bare: `grow-bare-${size}`,
+  }),
+  "cgroups": (size) => ({
+    text: `a rule for ${size} other cgroup${size === "1" ? "" : "s"}, its file`,
+    bare: "bare",
+  }),
+  "level": (size) => ({
+    text: `a denied file, ${size} level${size === "1" ? "" : "s"} below an exempt cgroup`,
+    bare: "bare",
+  }),
+};
 
 const { values } = parseArgs({
   options: {
-    kernel: { type: "string", default: "6.1" },
+    kernel: { type: "string", multiple: true, default: [LIMITED] },
     lsm: { type: "string", multiple: true, default: ["bpf", "none"] },
+    grow: { type: "boolean", default: false },
     agent: { type: "string", default: `${ROOT}/dist/aegisbpf` },
     "no-agent": { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -93,67 +99,58 @@ await Deno.remove(share, { recursive: true }).catch(() => {});
 await Deno.mkdir(share, { recursive: true });
 const here = `${ROOT}/tests/bench`;
 await tool("gcc", [
-  "-O2",
-  "-s",
-  "-static",
-  "-Wall",
-  "-Wextra",
-  "-Werror",
-  "-std=gnu11",
-  "-o",
-  `${share}/open-cost`,
-  `${here}/open-cost.c`,
+  ...["-O2", "-s", "-static", "-Wall", "-Wextra", "-Werror", "-std=gnu11"],
+  ...["-o", `${share}/open-cost`, `${here}/open-cost.c`],
 ]);
-await Deno.copyFile(`${here}/open-cost-guest`, `${share}/open-cost-guest`);
+for (const name of ["open-cost-guest", "guest.sh"]) {
+  await Deno.copyFile(`${here}/${name}`, `${share}/${name}`);
+}
 if (agent !== undefined) await copyAgent(agent, share);
 
 const rows: Row[] = [];
-for (const lsm of values.lsm) rows.push(...await measure(lsm));
-await Deno.writeTextFile(`${WORK}/open-cost.json`, JSON.stringify(rows, null, 2) + "\n");
-if (values.json) console.log(JSON.stringify(rows, null, 2));
-else print(rows);
-Deno.exit(rows.some(exceeds) ? 1 : 0);
+for (const kernel of values.kernel) {
+  for (const lsm of values.lsm) rows.push(...await measure(kernel, lsm));
+}
+Deno.exit(leave("open-cost", rows, values.json));
 
-async function measure(lsm: string): Promise<Row[]> {
+async function measure(kernel: string, lsm: string): Promise<Row[]> {
   const backend = lsm === "bpf" ? "lsm" : "fmod_ret";
+  const grow = values.grow && kernel === LIMITED && backend === "lsm";
   const { success, stdout, stderr } = await new Deno.Command(`${ROOT}/tests/vm/vm`, {
     args: [
-      ...[
-        "run",
-        "--icount",
-        "--kernel",
-        values.kernel,
-        "--lsm",
-        lsm,
-        "--mem",
-        "1024",
-        "--timeout",
-        "600",
-        "--share",
-        share,
-        "--",
-      ],
-      ...["./open-cost-guest", backend, ...(agent === undefined ? [] : [`${share}/aegisbpf`])],
+      ...["run", "--icount", "--kernel", kernel, "--lsm", lsm, "--mem", "1024", "--timeout", "1200"],
+      ...["--share", share, "--", "./open-cost-guest", backend],
+      ...(agent === undefined ? [] : [`${share}/aegisbpf`]),
+      ...(grow ? ["grow"] : []),
     ],
     stdin: "null",
   }).output();
   if (!success) throw new Error(`The guest failed: ${new TextDecoder().decode(stderr).slice(-3000)}`);
-  const measured = new Map<string, [number, number, number, string]>();
-  for (const line of new TextDecoder().decode(stdout).trim().split("\n")) {
-    const [row = "", numbers = ""] = line.split("\t");
-    const [median, min, max, result = ""] = numbers.split(" ");
-    measured.set(row, [Number(median), Number(min), Number(max), result]);
-  }
-  return [...measured].map(([row, [instructions, min, max, result]]) => {
-    const { bare, limit, result: expected } = ROWS[row] ?? { bare: row };
-    if (result !== (expected ?? "ok")) throw new Error(`Row ${row}: the opens ended with ${result}`);
-    const over = instructions - (measured.get(bare)?.[0] ?? Number.NaN);
-    return { backend, row, instructions, min, max, over_bare: over, result, ...(limit ? { limit } : {}) };
+  return new TextDecoder().decode(stdout).trim().split("\n").map((line): Row => {
+    const [name = "", numbers = ""] = line.split("\t");
+    const [instructions, , , result] = numbers.split(" ");
+    const kind = kindOf(name);
+    if (result !== (kind.result ?? "ok")) throw new Error(`Row ${name}: the opens ended with ${result}`);
+    return {
+      key: `${kernel}/${backend}/${name}`,
+      text: kind.text,
+      value: Number(instructions),
+      unit: "instructions",
+      ...(kind.bare === name ? {} : { baseline: `${kernel}/${backend}/${kind.bare}` }),
+      ...(kind.limit !== undefined && kernel === LIMITED ? { limit: kind.limit } : {}),
+    };
   });
 }
 
-/** Rows of operations besides opening, whose hooks no rule here needs. */
-function operations(group: string, text: string, limit?: number): typeof ROWS {
+function kindOf(name: string): Kind {
+  const [, what = "", size = ""] = /^grow-(\w+)-(\d+)$/.exec(name) ?? [];
+  const kind = KINDS[name] ?? GROWTH[what]?.(Number(size).toLocaleString("en"));
+  if (kind === undefined) throw new Error(`The guest measured ${name}, which is no row`);
+  return kind;
+}
+
+/** Rows of operations besides opening. */
+function operations(group: string, text: string, percent?: number): Record<string, Kind> {
   const named = {
     chmod: "chmod",
     rename: "rename there and back",
@@ -164,32 +161,7 @@ function operations(group: string, text: string, limit?: number): typeof ROWS {
     Object.entries(named).map(([operation, name]) => [`${group}-${operation}`, {
       text: `${text}: ${name}`,
       bare: `bare-${operation}`,
-      ...(limit === undefined ? {} : { limit: { over_bare: limit } }),
+      ...(percent === undefined ? {} : { limit: { percent } }),
     }]),
   );
-}
-
-function exceeds({ limit, over_bare, instructions }: Row): boolean {
-  return over_bare > (limit?.over_bare ?? Infinity) || instructions > (limit?.instructions ?? Infinity);
-}
-
-function print(rows: readonly Row[]): void {
-  console.log(`Instructions for one open and close on ${values.kernel}, median of 11 rounds`);
-  console.log(["backend ", "row".padEnd(42), "  total", " - bare", "  limit"].join("  "));
-  for (const row of rows) {
-    const { limit } = row;
-    const bound = limit?.over_bare !== undefined
-      ? `+${limit.over_bare}`
-      : limit?.instructions?.toString() ?? "";
-    console.log(
-      [
-        row.backend.padEnd(8),
-        (ROWS[row.row]?.text ?? row.row).padEnd(42),
-        String(row.instructions).padStart(7),
-        `${row.over_bare < 0 ? "" : "+"}${row.over_bare}`.padStart(7),
-        bound.padStart(7),
-        exceeds(row) ? "EXCEEDED" : "",
-      ].join("  ").trimEnd(),
-    );
-  }
 }

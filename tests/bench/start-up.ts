@@ -1,6 +1,6 @@
 /**
  * Measures, on this machine's kernel and under a private root: exec to attached (the control socket answers), `health`
- * with the agent running, `--version`, and the agent's resident memory.
+ * with the agent running, `--version`; and by the number of rules, the same and the agent's resident memory.
  *
  *   tests/bench/start-up [--agent PATH] [--runs N] [--json]
  *
@@ -10,6 +10,7 @@
 
 import { parseArgs } from "node:util";
 import { mount, unmount } from "../../ffi/libc.ts";
+import { leave, type Row } from "./rows.ts";
 
 const { values } = parseArgs({
   options: {
@@ -23,18 +24,26 @@ if (!Number.isInteger(runs) || runs < 1) {
   throw new Error(`Expected --runs to be a whole number, got ${values.runs}`);
 }
 
+/** Sizes of policies with which the agent is started, once each. */
+const RULES = [1, 100, 1000, 10_000];
+
 const root = Deno.makeTempDirSync({ prefix: "aegisbpf-bench-" });
 const bpffs = `${root}/bpf`;
 Deno.mkdirSync(bpffs);
 mount("bpf", bpffs, "bpf");
 const env = { AEGISBPF_ROOT: root, AEGISBPF_BPFFS: bpffs };
 const policy = `${root}/policy.yaml`;
-Deno.writeTextFileSync(`${root}/secret`, "secret\n");
-Deno.writeTextFileSync(
-  policy,
-  `version: 1\nname: bench\nserial: 1\nrules: [{id: secret, paths: [${root}/secret]}]\n`,
-);
+Deno.writeTextFileSync(`${root}/secret0`, "secret\n");
+writePolicy(1, 1);
 Deno.chmodSync(root, 0o700);
+
+function writePolicy(serial: number, count: number): void {
+  const rules = Array.from(
+    { length: count },
+    (_, index) => `  - {id: r${index}, paths: [${root}/secret${index}]}\n`,
+  );
+  Deno.writeTextFileSync(policy, `version: 1\nname: bench\nserial: ${serial}\nrules:\n${rules.join("")}`);
+}
 
 function timed(command: string, ...args: string[]): number {
   const started = performance.now();
@@ -51,7 +60,7 @@ async function start(): Promise<{ agent: Deno.ChildProcess; ms: number }> {
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const until = started + 10_000;
+  const until = started + 60_000;
   while (performance.now() < until) {
     try {
       (await Deno.connect({ transport: "unix", path: `${root}/run/aegisbpf/control.sock` })).close();
@@ -77,43 +86,59 @@ function residentMib(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
 }
 
+let status = 1;
 try {
-  const created: number[] = [],
-    adopted: number[] = [],
-    health: number[] = [],
-    version: number[] = [],
-    nothing: number[] = [];
-  let rss = 0;
+  const taken: Record<"nothing" | "created" | "adopted" | "health" | "version", number[]> = {
+    ...{ nothing: [], created: [], adopted: [], health: [], version: [] },
+  };
   for (let run = 0; run < runs; run++) {
     const first = await start();
-    created.push(first.ms);
-    health.push(timed(values.agent, "health"));
-    version.push(timed(values.agent, "--version"));
-    nothing.push(timed("/bin/true"));
-    rss = residentMib(first.agent.pid);
+    taken.created.push(first.ms);
+    taken.health.push(timed(values.agent, "health"));
+    taken.version.push(timed(values.agent, "--version"));
+    taken.nothing.push(timed("/bin/true"));
     await stop(first.agent);
     const second = await start();
-    adopted.push(second.ms);
+    taken.adopted.push(second.ms);
     await stop(second.agent);
     timed(values.agent, "detach", "--yes");
   }
-  const rows = {
-    "exec to attached, nothing pinned (ms)": median(created),
-    "exec to attached, adopting (ms)": median(adopted),
-    "health (ms)": median(health),
-    "--version (ms)": median(version),
-    "/bin/true (ms)": median(nothing),
-    "resident memory (MiB)": rss,
-  };
-  const folder = new URL("../../build/bench/", import.meta.url);
-  Deno.mkdirSync(folder, { recursive: true });
-  Deno.writeTextFileSync(new URL("start-up.json", folder), JSON.stringify(rows, null, 2) + "\n");
-  if (values.json) console.log(JSON.stringify(rows));
-  else {for (const [name, value] of Object.entries(rows)) {
-      console.log(`${name.padEnd(42)} ${value.toFixed(1)}`);
-    }}
+  const row = (key: keyof typeof taken, text: string): Row => ({
+    ...{ key, text, value: median(taken[key]), unit: "ms" },
+    ...(key === "nothing" ? {} : { baseline: "nothing" }),
+  });
+  const rows: Row[] = [
+    row("nothing", "/bin/true"),
+    row("created", "exec to attached, nothing pinned"),
+    row("adopted", "exec to attached, adopting what is pinned"),
+    row("health", "`health`"),
+    row("version", "`--version`"),
+  ];
+  for (const [index, count] of RULES.entries()) {
+    const text = count === 1 ? "1 path rule" : `${count.toLocaleString("en")} path rules`;
+    writePolicy(2 + index, count);
+    const { agent, ms } = await start();
+    timed(values.agent, "health");
+    rows.push(
+      {
+        key: `created/${count}`,
+        text: `exec to attached, ${text}`,
+        value: ms,
+        unit: "ms",
+        baseline: "created",
+      },
+      {
+        ...{ key: `resident/${count}`, text: `resident memory of the agent, ${text}` },
+        ...{ value: residentMib(agent.pid), unit: "MiB" },
+      },
+    );
+    await stop(agent);
+    timed(values.agent, "detach", "--yes");
+  }
+  status = leave("start-up", rows, values.json);
 } finally {
   timed(values.agent, "detach", "--yes");
   unmount(bpffs);
   Deno.removeSync(root, { recursive: true });
 }
+Deno.exit(status);
