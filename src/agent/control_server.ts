@@ -46,7 +46,8 @@ function strangerWatch(agent: Agent, path: string): () => boolean {
 
 const LOG_PAUSE_MS = 60_000;
 
-async function respond(agent: Agent, request: Request): Promise<Response> {
+/** Answers one request: what is refused, and a fault of our own, with an {@linkcode ApiErrorBody}. */
+export async function respond(agent: Agent, request: Request): Promise<Response> {
   const url = new URL(request.url);
   const handler = ROUTES[`${request.method} ${url.pathname}`];
   if (handler === undefined) return noRoute(request.method, url.pathname);

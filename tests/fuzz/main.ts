@@ -40,7 +40,9 @@ if (unknown !== undefined || !(seconds > 0) || !Number.isInteger(seed)) {
   Deno.exit(2);
 }
 if (values.input !== undefined) {
-  for (const name of names) console.log(`${name}: ${TARGETS[name]?.run(Deno.readFileSync(values.input))}`);
+  for (const name of names) {
+    console.log(`${name}: ${await TARGETS[name]?.run(Deno.readFileSync(values.input))}`);
+  }
   Deno.exit(0);
 }
 console.log(`seed ${seed}, ${seconds} s`);

@@ -12,7 +12,9 @@ import { isPrincipal, parseAllowedSigners } from "../../src/policy/signature/all
 import { SignatureError } from "../../src/policy/signature/failure.ts";
 import { parseRevokedKeys } from "../../src/policy/signature/revoked_keys.ts";
 import { checkSignature, readSignature } from "../../src/policy/signature/sshsig.ts";
+import { agentTargets } from "./agent_targets.ts";
 import { corpusOf } from "./corpus.ts";
+import { generalised } from "./outcome.ts";
 import { ini, policy } from "./policy_targets.ts";
 
 /** One reader. */
@@ -27,13 +29,14 @@ export interface Target {
    * @returns What came of it, in few words: a new one makes the input worth changing further.
    * @throws {Error} if the reader broke a promise.
    */
-  run(input: Uint8Array): string;
+  run(input: Uint8Array): string | Promise<string>;
 }
 
 /** Every target by its name, which is also that of its folder in corpus/. */
 export const TARGETS: Readonly<Record<string, Target>> = {
   policy,
   ini,
+  ...agentTargets,
   config: {
     corpus: corpusOf("config"),
     pieces: [..."\n [],:#'\"*", "\r\n", "require_signature", "signers", "true", "false", "- "],
@@ -116,9 +119,4 @@ function problemsOf(problems: readonly Problem[]): string {
   ok(problems.length > 0, "what is refused has a reason");
   for (const { line, column, message } of problems) ok(line > 0 && column > 0 && message !== "");
   return generalised(problems[0]?.message ?? "");
-}
-
-/** A message without what it quotes from the input. */
-function generalised(message: string): string {
-  return message.replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/\d+/g, "0").slice(0, 120);
 }

@@ -13,9 +13,9 @@ const MAX_POOL = 2_000;
 const MAX_POOLED_BYTES = 8 << 10;
 
 const scope = self as unknown as Worker;
-scope.onmessage = ({ data }: MessageEvent<FuzzJob>) => scope.postMessage(work(data));
+scope.onmessage = async ({ data }: MessageEvent<FuzzJob>) => scope.postMessage(await work(data));
 
-function work({ target: name, seed, ms, current, shared }: FuzzJob): FuzzReport {
+async function work({ target: name, seed, ms, current, shared }: FuzzJob): Promise<FuzzReport> {
   const target = TARGETS[name];
   if (target === undefined) throw new Error(`There is no target ${name}`);
   const random = new Random(seed);
@@ -33,7 +33,7 @@ function work({ target: name, seed, ms, current, shared }: FuzzJob): FuzzReport 
     Atomics.store(counter, 1, input.length);
     Atomics.store(counter, 0, inputs + 1);
     try {
-      const outcome = target.run(input);
+      const outcome = await target.run(input);
       if (outcomes.has(outcome)) continue;
       outcomes.add(outcome);
       if (pool.length < MAX_POOL && input.length <= MAX_POOLED_BYTES) pool.push(input.slice());

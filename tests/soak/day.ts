@@ -29,7 +29,7 @@ export class Day {
   readonly #leaks: Record<string, number> = {};
   readonly #problems: string[] = [];
   #running: Agent;
-  #watches: { readonly name: Named; readonly watch: Repetition }[] = [];
+  #canary: Repetition | undefined;
   #refused = 0;
   /** Kernel's count and what events stood for when refusals began to be counted here. */
   #before = { counted: 0, told: 0 };
@@ -53,7 +53,7 @@ export class Day {
     this.#watch();
     await this.#otherSchema();
     await this.#unwatch();
-    await this.#settled();
+    await this.#quiet();
     this.#refused = 0;
     this.#before = { counted: await this.#counted(), told: this.#told.sum() };
     this.#watch();
@@ -94,7 +94,7 @@ export class Day {
   /** Ends the day. */
   async end(): Promise<Omit<Diary, "kernel" | "minutes" | "samples">> {
     await this.#unwatch();
-    await this.#settled();
+    await this.#toldAll();
     const { events } = await this.agent.json(0, "stats", "--json");
     return {
       ...{ backend: this.#options.guest.backend, rounds: this.#rounds, done: this.#done, leaks: this.#leaks },
@@ -174,15 +174,11 @@ export class Day {
   }
 
   #watch(): void {
-    this.#watches = (["canary", "conf"] as const).map((name) => ({
-      name,
-      watch: this.#options.act.repeat("open-read", this.#places.path(name)),
-    }));
+    this.#canary = this.#options.act.repeat("open-read", this.#places.path("canary"));
   }
 
   async #unwatch(): Promise<void> {
-    for (const { name, watch } of this.#watches) this.#note(name, await watch.stop());
-    this.#watches = [];
+    this.#note("canary", await this.#canary?.stop() ?? "no canary");
   }
 
   #open(...names: Named[]): void {
@@ -210,11 +206,20 @@ export class Day {
     this.#done[what] = (this.#done[what] ?? 0) + times;
   }
 
-  /** Waits until events stand for all that was counted; what is missing after that is lost. */
-  async #settled(): Promise<void> {
-    for (const end = Date.now() + 30_000; Date.now() < end;) {
+  /** Waits until events stand for all that was refused since the count began; what is missing after that is lost. */
+  async #toldAll(): Promise<void> {
+    for (const end = Date.now() + 60_000; this.#told.sum() - this.#before.told < this.#refused;) {
+      if (Date.now() > end) return;
       await new Promise((done) => setTimeout(done, 500));
-      if (this.#told.sum() - this.#before.told === await this.#counted() - this.#before.counted) return;
+    }
+    await this.#quiet();
+  }
+
+  /** Waits until no event has come for a while. */
+  async #quiet(): Promise<void> {
+    for (let before = -1; before !== this.#told.sum();) {
+      before = this.#told.sum();
+      await new Promise((done) => setTimeout(done, 5000));
     }
   }
 

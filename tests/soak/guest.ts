@@ -46,10 +46,12 @@ const [kernel = "", minutes = "1"] = Deno.args;
 const here = Deno.cwd(), scratch = "/srv/soak";
 Deno.mkdirSync(scratch, { recursive: true });
 const guest = describeMachine({ kernel, nothing: `${here}/nothing` });
+/** Nothing is said about times here, and the machine may have other things to do. */
+const agent = (folder: string) => new Agent(`${here}/${folder}/aegisbpf`, scratch, {}, 300_000);
 const day = new Day({
   guest,
   act: new Act(`${here}/act`),
-  agents: [new Agent(`${here}/agent/aegisbpf`, scratch), new Agent(`${here}/next/aegisbpf`, scratch)],
+  agents: [agent("agent"), agent("next")],
   scratch,
 });
 const log = (): void => console.error(day.agent.log(20_000));

@@ -16,7 +16,7 @@ export interface Visit {
 /** Files below the subtree, each opened in a storm. */
 const TREE = 100;
 /** Rules that only make a policy large; a third of them is other ones in each. */
-const FILLER = 150;
+const FILLER = 60;
 
 /** The places of one day. */
 export class Places {

@@ -22,11 +22,13 @@ export class Agent {
    * @param program Path of `aegisbpf`
    * @param directory Where logs are kept
    * @param environment What the agent and its commands get besides this process's environment
+   * @param startLimit Milliseconds in which it must answer
    */
   constructor(
     readonly program: string,
     directory: string,
     readonly environment: Record<string, string> = {},
+    readonly startLimit = 60_000,
   ) {
     this.#log = `${directory}/agent.log`;
     this.#root = environment.AEGISBPF_ROOT ?? "";
@@ -52,7 +54,7 @@ export class Agent {
   /**
    * Starts `aegisbpf run` and waits until it answers.
    *
-   * @throws {Failure} with the end of its log when it ends or does not answer within a minute
+   * @throws {Failure} with the end of its log when it ends or does not answer in time
    */
   async start(...args: string[]): Promise<void> {
     if (this.#child) throw new Failure("An agent runs already");
@@ -70,7 +72,7 @@ export class Agent {
     const before = performance.now();
     let ended: number | undefined;
     child.status.then((status) => ended = status.code);
-    const end = Date.now() + 60_000;
+    const end = Date.now() + this.startLimit;
     while (!(await this.#answers())) {
       if (ended !== undefined || Date.now() > end) {
         if (ended === undefined) await this.kill();
