@@ -38,6 +38,7 @@ async function metricNames(): Promise<Set<string>> {
     {
       ...{ version: "", posture: "off", postures: ["off"], backend: "lsm", policy: undefined },
       degradations: [],
+      unwritten: [],
       ...{ ruleName: String, opName: String, actionName: String },
     },
     new ApplyMetrics(),

@@ -84,6 +84,7 @@ async function series(rules: number): Promise<number> {
     },
     {
       ...{ version: "1.0.0", posture: "enforce", postures: POSTURES, backend: "lsm", degradations: [] },
+      unwritten: [],
       policy: { name: "web-tier", serial: 42, sha256: "0".repeat(64), rules, waiting: 0 },
       ...{
         ruleName: (rule: number) => `r${rule}`,

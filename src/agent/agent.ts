@@ -32,6 +32,7 @@ import { DEFAULT_CONFIG } from "./config.ts";
 import { applyPlan } from "./apply_plan.ts";
 import { healthOf, postureOf } from "./health.ts";
 import { FlowEpochs } from "./flow_epochs.ts";
+import type { EventOutlets } from "./event_outlets.ts";
 import { HandControl } from "./hand_control.ts";
 import { HandRules } from "./hand_rules.ts";
 import { observed } from "./observed.ts";
@@ -244,6 +245,11 @@ export class Agent {
     this.prove.end();
     this.#stopped = true;
     this.#ring.wake();
+  }
+
+  /** Events that an outlet lost, by outlet and reason. */
+  get unwritten(): ReturnType<EventOutlets["drops"]> {
+    return this.#parts.outlets.drops();
   }
 
   /** What `health` starts from. */

@@ -39,9 +39,18 @@ export class EventOutlets {
     );
   }
 
-  /** Writes what is still waiting, for at most `timeoutMs`. */
-  async close(timeoutMs: number): Promise<void> {
+  /**
+   * Writes what is still waiting, for at most `timeoutMs`.
+   *
+   * @returns A line for each sink that took less than there was, which is dropped.
+   */
+  async close(timeoutMs: number): Promise<string[]> {
+    const before = this.#sinks.map(({ drops }) => drops.total);
     await Promise.all(this.#sinks.map((sink) => sink.close(timeoutMs)));
+    return this.#sinks.flatMap(({ name, where, drops }, index) => {
+      const left = drops.total - (before[index] ?? 0);
+      return left === 0 ? [] : [`${name}: ${left} events were not written to ${where} at the end`];
+    });
   }
 }
 

@@ -23,7 +23,7 @@ export interface EventSink {
   readonly drops: Drops;
   /** Why events are lost now. */
   readonly failure: string | undefined;
-  /** Writes what is still waiting, for at most `timeoutMs`. */
+  /** Writes what is still waiting, for at most `timeoutMs`; what is not written then is dropped. */
   close(timeoutMs: number): Promise<void>;
 }
 
@@ -69,13 +69,19 @@ export function openRecorder(folder: string, totalBytes: number): EventSink {
     },
     close: async (timeoutMs) => {
       const deadline = performance.now() + timeoutMs;
-      await writer.flush(timeoutMs);
+      await giveUp(writer, timeoutMs);
       await inTime(files.close(), deadline - performance.now());
     },
   };
 }
 
 const MAX_WAITING = 4 << 20;
+
+/** Writes what waits, for so long; the rest is dropped. */
+async function giveUp(writer: LineWriter, timeoutMs: number): Promise<void> {
+  const left = await writer.flush(timeoutMs);
+  if (left > 0) writer.drops.add("behind", left);
+}
 
 /** Waits for it, but not for long, nor for its success: a disk may hang. */
 async function inTime(work: Promise<void>, timeoutMs: number): Promise<void> {
@@ -117,7 +123,7 @@ class LineSink implements EventSink {
   }
 
   async close(timeoutMs: number): Promise<void> {
-    await this.#writer.flush(timeoutMs);
+    await giveUp(this.#writer, timeoutMs);
     this.#file?.close();
   }
 }

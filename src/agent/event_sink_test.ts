@@ -111,3 +111,24 @@ Deno.test("JournalSink does not wait for a journald that does not read", async (
     await sink.close();
   });
 });
+
+Deno.test("close() gives up a reader that takes nothing, in time, and counts what it was not given", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/fifo`;
+    ok(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+    const outlets = new EventOutlets([await openEventSink(path)]);
+    // A FIFO holds 64 KiB, and nobody reads this one.
+    for (let i = 0; i < 1000; i++) outlets.emit(decisionEvent());
+    const [line] = await outlets.close(50);
+    // The write that waits ends once there is room.
+    using reader = await Deno.open(path);
+    const bytes = new Uint8Array(64 << 10);
+    for (let lines = 0; lines < 1000;) {
+      lines += bytes.subarray(0, await reader.read(bytes) ?? 0).filter((byte) => byte === 0x0a).length;
+    }
+    ok(/^events: \d+ events were not written to .*fifo at the end$/.test(line ?? ""), line);
+    const [drop] = outlets.drops();
+    deepStrictEqual([drop?.sink, drop?.reason], ["events", "behind"]);
+    ok((drop?.count ?? 0) > 0 && (drop?.count ?? 0) <= 1000);
+  });
+});

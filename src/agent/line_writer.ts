@@ -62,6 +62,7 @@ export class LineWriter {
   readonly #encoder = new TextEncoder();
   #pending: string[] = [];
   #pendingLength = 0;
+  #underWay = 0;
   #busy: Promise<void> | undefined;
   #failure: string | undefined;
   #behind = false;
@@ -98,12 +99,17 @@ export class LineWriter {
     return true;
   }
 
-  /** Waits until all is written, but not longer than `timeoutMs`. */
-  async flush(timeoutMs: number): Promise<void> {
+  /**
+   * Waits until all is written, but not longer than `timeoutMs`.
+   *
+   * @returns How many lines are not written then; the last of those under way may be, in part.
+   */
+  async flush(timeoutMs: number): Promise<number> {
     let timer: number | undefined;
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, timeoutMs));
     await Promise.race([this.#busy, late]);
     clearTimeout(timer);
+    return this.#pending.length + this.#underWay;
   }
 
   async #run(): Promise<void> {
@@ -114,6 +120,7 @@ export class LineWriter {
       const batch = this.#encoder.encode(`${lines.join("\n")}\n`);
       this.#pending = [];
       this.#pendingLength = 0;
+      this.#underWay = lines.length;
       try {
         for (let written = 0; written < batch.length;) {
           written += await this.#target.write(batch.subarray(written));
@@ -124,6 +131,7 @@ export class LineWriter {
         this.drops.add(dropReason(error), lines.length);
         this.#failure = error instanceof Error ? error.message : String(error);
       }
+      this.#underWay = 0;
     }
     this.#busy = undefined;
   }

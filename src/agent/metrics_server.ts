@@ -88,7 +88,7 @@ export class MetricsServer implements Disposable {
   }
 }
 
-function factsOf({ state, engine, degradation }: Agent): AgentFacts {
+function factsOf({ state, engine, degradation, unwritten }: Agent): AgentFacts {
   degradation.look();
   return {
     version: VERSION,
@@ -96,6 +96,7 @@ function factsOf({ state, engine, degradation }: Agent): AgentFacts {
     postures: POSTURES,
     backend: state.backend,
     degradations: degradation.present.map(({ code }) => ({ code, severity: DEGRADATIONS[code] })),
+    unwritten,
     policy: engine.current && summaryOf(engine.current),
     ruleName: (rule) => engine.numbers.nameOf(rule) ?? `rule-${rule}`,
     opName,

@@ -122,6 +122,8 @@ Deno.test("MetricsServer has the names of the contract and no others", async () 
     "events_delivered_total counter",
     "events_dropped_total counter",
     "events_emitted_total counter",
+    // Beside it: what was lost on the way out of the agent.
+    "events_unwritten_total counter",
     "heartbeat_timestamp_seconds gauge",
     "kernel_memory_bytes gauge",
     "map_entries gauge",

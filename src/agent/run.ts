@@ -80,7 +80,8 @@ export async function runAgent(options: RunOptions): Promise<number> {
   }
 }
 
-const FLUSH_MS = 1000;
+/** Whoever stops the agent waits for its events so long, and for its log: less than a second in all. */
+const FLUSH_MS = 300;
 
 async function run(options: RunOptions, log: (line: string) => void): Promise<number> {
   Deno.umask(0o077);
@@ -136,7 +137,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   announce(agent, up, log);
   trimMemory();
   await serveUntilSignal(agent, { places, options, metrics, manager, log });
-  await outlets.close(FLUSH_MS);
+  for (const line of await outlets.close(FLUSH_MS)) log(line);
   if (options.detachOnExit) pins.remove();
   return 0;
 }

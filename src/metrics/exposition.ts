@@ -16,6 +16,8 @@ export interface AgentFacts {
   readonly backend: string;
   /** Steps down from what the policy asks for. */
   readonly degradations: readonly { readonly code: string; readonly severity: string }[];
+  /** Events that were made and could not be written, by where they were to go and why. */
+  readonly unwritten: readonly { readonly sink: string; readonly reason: string; readonly count: number }[];
   readonly policy: {
     readonly name: string;
     readonly serial: number;
@@ -41,7 +43,7 @@ export function metricsText(
   const add = new Adder(registry);
   addFacts(add, facts);
   addDecisions(add, kernel, facts);
-  addEvents(add, kernel);
+  addEvents(add, kernel, facts);
   addMaps(add, kernel);
   if (kernel.programs.length > 0) {
     const seconds = add.counter("hook_runtime_seconds_total", "Time in which a program ran.", ["program"]);
@@ -125,7 +127,7 @@ function addDecisions(add: Adder, { decisions }: KernelReading, facts: AgentFact
   }
 }
 
-function addEvents(add: Adder, { counters }: KernelReading): void {
+function addEvents(add: Adder, { counters }: KernelReading, { unwritten }: AgentFacts): void {
   const event = (name: string, help: string) => add.counter(`events_${name}_total`, help);
   event("emitted", "Decisions that were to be reported: delivered, coalesced and dropped together.")
     .inc(Number(counters.EMITTED));
@@ -135,6 +137,12 @@ function addEvents(add: Adder, { counters }: KernelReading): void {
     "reason",
   ])
     .inc({ reason: "ring_full" }, Number(counters.DROPPED_RING_FULL));
+  const lost = add.counter(
+    "events_unwritten_total",
+    "Events that could not be written, since the agent started, by outlet (events, recorder) and reason.",
+    ["sink", "reason"],
+  );
+  for (const { sink, reason, count } of unwritten) lost.inc({ sink, reason }, count);
 }
 
 function addMaps(add: Adder, { maps }: KernelReading): void {

@@ -9,6 +9,7 @@ const FACTS: AgentFacts = {
   postures: ["enforce", "off"],
   backend: "lsm",
   degradations: [{ code: "hooks_missing", severity: "warning" }],
+  unwritten: [{ sink: "recorder", reason: "no-space", count: 3 }],
   policy: { name: "web", serial: 7, sha256: "ab".repeat(32), rules: 3, waiting: 1 },
   ruleName: (rule) => `r${rule}`,
   opName: (op) => `op${op}`,
@@ -36,6 +37,7 @@ Deno.test("metricsText() has a series for what is there, and none for what is no
   match(text, /^aegisbpf_degradation\{code="hooks_missing",severity="warning"\} 1$/m);
   match(text, /^aegisbpf_heartbeat_timestamp_seconds 1700000000\.5$/m);
   match(text, /^aegisbpf_events_dropped_total\{reason="ring_full"\} 1$/m);
+  match(text, /^aegisbpf_events_unwritten_total\{sink="recorder",reason="no-space"\} 3$/m);
   deepStrictEqual([...text.matchAll(/map="(\w+)"/g)].map(([, map]) => map), ["flows", "flows", "flows"]);
   ok(!text.includes("hook_runtime"));
   const none = await metricsText(READING, { ...FACTS, policy: undefined }, new ApplyMetrics());
