@@ -7,11 +7,11 @@ import { bootTimeNs, bootTimeOffsetNs } from "../../ffi/clock.ts";
 import { RingBuffer } from "../../ffi/ring_buffer.ts";
 import { decodeRecord, type KernelRecord, RecordError } from "../events/decode.ts";
 import type { DecisionEvent } from "../events/event.ts";
-import { Reporter } from "../events/reporter.ts";
+import { Reporter, type ReporterContext } from "../events/reporter.ts";
 import { backendNumber } from "../kernel/backend.ts";
 import { identityText } from "../kernel/packed.ts";
 import { preemptionOf } from "../kernel/preemption.ts";
-import type { KernelState } from "../kernel/state.ts";
+import type { KernelState, Maps } from "../kernel/state.ts";
 import { Anchor } from "../kernel/anchor.ts";
 import { targetText } from "../policy/resolve.ts";
 import type {
@@ -68,6 +68,7 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #ring: RingBuffer;
   readonly #reporter: Reporter;
+  readonly #reporting: Omit<ReporterContext, "maps">;
   readonly #startedMs = performance.now();
   readonly #labels: SetLabels;
   readonly #names = new SeenNames();
@@ -89,6 +90,7 @@ export class Agent {
       store,
       locations,
       beside: hand,
+      switched: () => parts.succession?.halt(),
       ...(mode === undefined ? {} : { mode }),
     });
     this.#ring = new RingBuffer(up.state.maps.records.fd);
@@ -128,8 +130,7 @@ export class Agent {
       emit: (event) => parts.outlets.emit(event),
       log: this.log,
     });
-    this.#reporter = new Reporter({
-      maps: up.state.maps,
+    this.#reporting = {
       ruleName: (rule) => this.engine.numbers.nameOf(rule),
       opName,
       policyOf: (generation) => this.#labels.of(generation),
@@ -138,7 +139,8 @@ export class Agent {
       backend: backendNumber(up.state.backend),
       bootOffsetNs: bootTimeOffsetNs,
       emit: (event) => this.#emit(event),
-    });
+    };
+    this.#reporter = this.reporterOf(up.state.maps);
     up.state.control.agentPid = Deno.pid;
     this.#beat();
   }
@@ -187,6 +189,11 @@ export class Agent {
     else this.hand.startWithoutPolicy();
     // A large policy takes longer than a heart may rest.
     this.#beat();
+  }
+
+  /** A reporter of what maps counted: this agent's, or those that one of another schema left. */
+  reporterOf(maps: Maps, other: Partial<ReporterContext> = {}): Reporter {
+    return new Reporter({ ...this.#reporting, maps, ...other });
   }
 
   /**

@@ -13,6 +13,7 @@ import type { HandRules } from "./hand_rules.ts";
 import type { Locations } from "./locations.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import type { Provenance } from "./provenance.ts";
+import type { Succession } from "./succession.ts";
 
 /** What an agent is made of. */
 export interface AgentParts {
@@ -28,6 +29,8 @@ export interface AgentParts {
   readonly provenance?: Provenance;
   /** Take each event. */
   readonly outlets: EventOutlets;
+  /** What an agent of another schema left in the kernel, which counts until this agent's policy is in force. */
+  readonly succession?: Succession | undefined;
   /** Takes each line for the log. */
   readonly log: (line: string) => void;
   /** Called about every second, from the loop that takes the records. */

@@ -44,13 +44,16 @@ interface Followed {
 export class Enforcer {
   readonly #state: KernelState;
   readonly #pins: Pins;
+  readonly #switched: () => void;
   #current: Followed | undefined;
   /** What comes back unless the current one is confirmed. */
   #previous: Followed | undefined;
 
-  constructor(state: KernelState, pins: Pins) {
+  /** @param switched Is called at once when a set has come into force. By default nothing is. */
+  constructor(state: KernelState, pins: Pins, switched: () => void = () => {}) {
     this.#state = state;
     this.#pins = pins;
+    this.#switched = switched;
   }
 
   /**
@@ -82,6 +85,7 @@ export class Enforcer {
     }
     filled?.();
     switchTo(this.#state, index, { live: set.live | live.live }, deadline?.());
+    this.#switched();
     const before = this.#current;
     const { LEARNT: learntBefore, LEARN_FAILED: failedBefore } = readCounters(this.#state.maps);
     this.#current = { live, resolved, hooks: set.hooks, learntBefore, failedBefore };

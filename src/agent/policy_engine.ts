@@ -46,6 +46,8 @@ export interface EngineContext {
   readonly mode?: Mode;
   /** By default nothing. */
   readonly beside?: Beside;
+  /** Is called at once when a set has come into force. */
+  readonly switched?: (() => void) | undefined;
 }
 
 /** Holds the policy in force and puts others into force. */
@@ -65,7 +67,7 @@ export class PolicyEngine {
   constructor(context: EngineContext) {
     this.#context = context;
     this.numbers = new RuleNumbers(context.state.maps.rule_names);
-    this.#enforcer = new Enforcer(context.state, context.pins);
+    this.#enforcer = new Enforcer(context.state, context.pins, context.switched);
     this.#beside = context.beside ?? NOTHING_BESIDE;
     this.#carrier = {
       state: context.state,

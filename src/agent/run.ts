@@ -36,6 +36,7 @@ import { PolicyStore } from "./policy_store.ts";
 import { trimMemory } from "./trim_memory.ts";
 import { Provenance } from "./provenance.ts";
 import { Refusal } from "./refusal.ts";
+import { Succession } from "./succession.ts";
 import { readSignedFile, type SignedFile } from "./signed_file.ts";
 import { planStart } from "./start_plan.ts";
 import { VERSION } from "./version.ts";
@@ -107,6 +108,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   ensureCanary(places.canary);
   const up = await bringUpFor(options, { pins, places, enforce, log });
   using _state = up.state;
+  using succession = up.beside && new Succession(up.beside, up.state, log);
   const mode = options.mode === undefined ? {} : { mode: options.mode };
   const applies = metrics?.applies;
   const manager = new ServiceManager();
@@ -119,6 +121,7 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
     hand,
     provenance,
     outlets,
+    succession,
     log,
     applies,
     alive: (agent) => manager.alive(statusOf(agent)),
@@ -127,13 +130,12 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   try {
     agent.start(plan);
   } catch (error) {
+    succession?.goOn();
     if (up.origin === "created") pins.removeOwn();
     throw error;
   }
-  if (up.beside) {
-    pins.removeOthers();
-    log(`took over from the programs pinned in ${up.beside.join(", ")}; their counts are gone`);
-  }
+  await succession?.finish(agent);
+  pins.removeOthers();
   announce(agent, up, log);
   trimMemory();
   await serveUntilSignal(agent, { places, options, metrics, manager, log });

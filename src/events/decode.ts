@@ -53,15 +53,16 @@ export class RecordError extends Error {
 /**
  * Decodes a record.
  *
+ * @param versions Those that it may be of; by default this schema's.
  * @throws {RecordError} if it is too short, of another version, or says more text than it has.
  */
-export function decodeRecord(view: DataView): KernelRecord {
+export function decodeRecord(view: DataView, versions: readonly number[] = [AEGIS.SCHEMA]): KernelRecord {
   if (view.byteLength < RECORD.text) {
     throw new RecordError(`Expected a record of at least ${RECORD.text} bytes, got ${view.byteLength}`);
   }
   const version = view.getUint16(RECORD.version, true);
-  if (version !== AEGIS.SCHEMA) {
-    throw new RecordError(`Expected a record of version ${AEGIS.SCHEMA}, got ${version}`);
+  if (!versions.includes(version)) {
+    throw new RecordError(`Expected a record of version ${versions.join(" or ")}, got ${version}`);
   }
   const type = TYPES.get(view.getUint8(RECORD.type));
   if (type === undefined) {

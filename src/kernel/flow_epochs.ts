@@ -73,6 +73,27 @@ export class FlowArchive {
   }
 }
 
+/** What flows counted, by their keys. */
+export type FlowSums = Iterable<readonly [key: Uint8Array, total: bigint]>;
+
+/**
+ * Adds to what is past what was counted elsewhere, in all but once, however often it is called.
+ *
+ * @param mark Says in `past` that these sums are part of it, as an epoch's number does: none that an epoch has.
+ * @returns Whether there was room for all.
+ * @throws {SystemError} As the maps' operations; it can be done again.
+ */
+export function addToPast({ past }: Pick<Maps, "past">, mark: number, sums: FlowSums): boolean {
+  let room = MAX_PAST_FLOWS;
+  new MapReader(past).visit(() => {
+    room--;
+  });
+  const added = new PastSums(past, mark, room);
+  for (const [key, total] of sums) added.add(key, total);
+  added.write();
+  return added.writeRules().size === 0;
+}
+
 /** Moves the keys of rules that are not kept to the front; gives their number. */
 function dropKept(keys: Uint8Array, kept: ReadonlySet<string>): number {
   let count = 0;

@@ -208,7 +208,8 @@ const META_SIZE = 40;
 const ZERO_KEY = new Uint8Array(4);
 const TELLER_PIN = `prog-${TELLER}`;
 
-function mapPin(name: MapName): string {
+/** The name under which a map is pinned. */
+export function mapPin(name: MapName): string {
   return `map-${name.replace(/^\./, "").replaceAll(".", "_")}`;
 }
 

@@ -38,6 +38,16 @@ static int do_creat(char **a) { return closed(creat(a[0], 0600)); }
 static int open_legacy(char **a) { return closed((int)syscall(SYS_open, a[0], O_RDONLY | O_CLOEXEC, 0)); }
 static int creat_legacy(char **a) { return closed((int)syscall(SYS_creat, a[0], 0600)); }
 
+/* Each time the next of so many files: PREFIX0, PREFIX1, ... */
+static int open_next(char **a)
+{
+	static long next;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s%ld", a[0], next++ % atol(a[1]));
+	return try_open(AT_FDCWD, path, O_RDONLY);
+}
+
 static int open_at(char **a)
 {
 	int dir = step("open-dir", open(a[0], O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -112,6 +122,7 @@ const struct op open_ops[] = {
 	{"open-legacy", 1, "FILE", open_legacy},
 	{"creat", 1, "FILE", do_creat},
 	{"creat-legacy", 1, "FILE", creat_legacy},
+	{"open-next", 2, "PREFIX COUNT (of PREFIX0 to PREFIX(COUNT - 1), in turn)", open_next},
 	{"openat", 2, "DIR NAME", open_at},
 	{"open-chdir", 2, "DIR NAME", open_chdir},
 	{"openat2", 1, "FILE [none|no-symlinks|beneath|in-root|no-xdev|no-magiclinks]", do_openat2},

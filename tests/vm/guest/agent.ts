@@ -142,6 +142,19 @@ export class Agent {
   }
 
   /**
+   * What the running agent says of the kernel's counters, asked over its socket: a command takes a second here.
+   *
+   * @throws {TypeError} when it does not answer
+   */
+  // deno-lint-ignore no-explicit-any -- as for json()
+  async stats(by: string): Promise<any> {
+    const path = `${this.#root}/run/aegisbpf/control.sock`;
+    using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
+    const answer = await fetch(`http://localhost/v1/stats?by=${by}`, { client });
+    return await answer.json();
+  }
+
+  /**
    * Holds what opens of a denied file came to, while others ran beside them, against what must be.
    *
    * @throws {Skip} where some went through and health says that the kernel skipped decisions
