@@ -388,7 +388,7 @@ export class Agent {
 const LOOK_MS = 50;
 /** After so many looks at which there was nothing it is looked at less often: an idle agent costs what its looks cost. */
 const QUIET_LOOKS = 40;
-const QUIET_LOOK_MS = 250;
+const QUIET_LOOK_MS = 500;
 const SWEEP_MS = 1000;
 /** After following every rule, so many times as long is left to other work. */
 const FOLLOW_PAUSE = 2;

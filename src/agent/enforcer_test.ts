@@ -119,7 +119,11 @@ Deno.test("runFollower() polls where nothing tells of changes: a replaced file i
   const path = host.file("config");
   const engine = applied(host, path);
   const abort = new AbortController();
-  const following = runFollower({ follow: () => engine.follow(), poll: true, signal: abort.signal });
+  const following = runFollower({
+    follow: () => engine.follow(),
+    watched: { observe: () => {}, needsMore: () => true },
+    signal: abort.signal,
+  });
   try {
     Deno.renameSync(host.file("config.new"), path);
     const end = performance.now() + 1000;
@@ -136,7 +140,7 @@ Deno.test("runFollower() polls where nothing tells of changes: a replaced file i
 Deno.test("runFollower() does not look where the kernel side tells of changes and no mount changed", async () => {
   const abort = new AbortController();
   let looks = 0;
-  const following = runFollower({ follow: () => looks++, poll: false, signal: abort.signal });
+  const following = runFollower({ follow: () => looks++, signal: abort.signal });
   await new Promise((resolve) => setTimeout(resolve, 300));
   abort.abort();
   await following;

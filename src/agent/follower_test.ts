@@ -1,13 +1,17 @@
 import { ok } from "node:assert/strict";
-import { mount, MountFlags, unmount } from "../../ffi/libc.ts";
+import { mount, MountFlags, openPath, unmount } from "../../ffi/libc.ts";
 import { TestPlaces } from "../kernel/test_support.ts";
-import { runFollower } from "./follower.ts";
+import { type FollowerOptions, runFollower, type Watched } from "./follower.ts";
 
 /** When each look began, in milliseconds. */
-async function looksWhile(poll: boolean, use: (looks: readonly number[]) => Promise<void>): Promise<void> {
+async function looksWhile(
+  options: Pick<FollowerOptions, "watched">,
+  use: (looks: readonly number[]) => Promise<void>,
+): Promise<void> {
   const abort = new AbortController();
   const looks: number[] = [];
-  const following = runFollower({ follow: () => looks.push(performance.now()), poll, signal: abort.signal });
+  const follow = () => looks.push(performance.now());
+  const following = runFollower({ follow, signal: abort.signal, ...options });
   try {
     await use(looks);
   } finally {
@@ -23,8 +27,8 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-Deno.test("runFollower() looks every 100 ms where nothing tells of changes", async () => {
-  await looksWhile(true, async (looks) => {
+Deno.test("runFollower() looks every 100 ms where directories do not tell of all changes", async () => {
+  await looksWhile({ watched: { observe: () => {}, needsMore: () => true } }, async (looks) => {
     await until(() => looks.length > 12);
     const pauses = looks.slice(1).map((look, index) => look - (looks[index] ?? 0)).toSorted((a, b) => a - b);
     // Half of them: a loaded machine may let any one wait.
@@ -36,7 +40,7 @@ Deno.test("runFollower() looks within 100 ms of a mount", async () => {
   using places = new TestPlaces();
   const at = `${places.folder}/mounted`;
   Deno.mkdirSync(at);
-  await looksWhile(false, async (looks) => {
+  await looksWhile({}, async (looks) => {
     const delays: number[] = [];
     for (let round = 0; round < 5; round++) {
       const [before, started] = [looks.length, performance.now()];
@@ -51,5 +55,27 @@ Deno.test("runFollower() looks within 100 ms of a mount", async () => {
       (delays.toSorted((a, b) => a - b)[2] ?? Infinity) < 100,
       `looks ${delays.map(Math.round)} ms after a mount`,
     );
+  });
+});
+
+Deno.test("runFollower() looks within 100 ms of a change in a directory on the way, and seldom otherwise", async () => {
+  using places = new TestPlaces();
+  using directory = openPath(places.folder);
+  const observe: Watched["observe"] = (entered) => entered?.(directory);
+  await looksWhile({ watched: { observe, needsMore: () => false } }, async (looks) => {
+    const delays: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      const [before, started] = [looks.length, performance.now()];
+      places.file(`new-${round}`);
+      await until(() => looks.length > before);
+      delays.push((looks[before] ?? Infinity) - started);
+    }
+    ok(
+      (delays.toSorted((a, b) => a - b)[2] ?? Infinity) < 100,
+      `looks ${delays.map(Math.round)} ms after a change`,
+    );
+    const before = looks.length;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    ok(looks.length - before <= 1, `${looks.length - before} looks in 500 ms`);
   });
 });

@@ -23,7 +23,7 @@ import { recordFolder } from "../events/record_files.ts";
 import { EventOutlets } from "./event_outlets.ts";
 import { openEventSink, openRecorder } from "./event_sink.ts";
 import { fileRefusal } from "./file_refusal.ts";
-import { runFollower } from "./follower.ts";
+import { runFollower, type Watched } from "./follower.ts";
 import { HandRules } from "./hand_rules.ts";
 import { postureOf } from "./health.ts";
 import { InstanceLock } from "./instance_lock.ts";
@@ -232,8 +232,8 @@ async function serveUntilSignal(
   Deno.addSignalListener("SIGHUP", reload);
   const following = runFollower({
     follow: () => agent.follow(),
-    poll: agent.mustPoll,
     signal: abort.signal,
+    ...(agent.mustPoll ? { watched: watchedBy(agent) } : {}),
   });
   // Whoever waited for this may ask the control socket now.
   manager.ready(statusOf(agent));
@@ -245,6 +245,15 @@ async function serveUntilSignal(
     abort.abort();
     await Promise.all([server.finished, scraped?.finished, following]);
   }
+}
+
+/** What is to be watched where the kernel side tells of no changes. */
+function watchedBy({ state, engine }: Agent): Watched {
+  return {
+    observe: (entered) => state.identities.entered = entered,
+    needsMore: () =>
+      (engine.current?.policy.scopes.length ?? 0) + (engine.current?.policy.allow.cgroups.length ?? 0) > 0,
+  };
 }
 
 /** Loads what metrics need only where they are wanted. */

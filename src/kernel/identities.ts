@@ -22,6 +22,8 @@ export interface Known {
 export class Identities {
   readonly #teller: LoadedProgram;
   readonly #control: Control;
+  /** Is told of every directory in which names are looked up. */
+  entered: ((directory: FileDescriptor) => void) | undefined;
   readonly #context = new Uint8Array(16);
   readonly #contextView = new DataView(this.#context.buffer);
 

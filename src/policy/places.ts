@@ -175,6 +175,7 @@ export class PlaceWalker implements Disposable {
     if (!this.#opened.has(ROOT)) {
       const handle = openPath("/");
       this.#opened.set(ROOT, { handle });
+      this.#identities.entered?.(handle);
       this.#sink.add(placeEntry(this.#identities.ofHandle(handle).identity, ROOT));
     }
     return step(ROOT, this.#opened.get(ROOT));
@@ -185,6 +186,7 @@ export class PlaceWalker implements Disposable {
       const { directory } = above;
       const handle = directory && this.#ifReachable(() => openIfThere(() => openIn(directory, name)));
       this.#opened.set(node, handle && { handle });
+      if (handle) this.#identities.entered?.(handle);
       if (this.#unreachable !== undefined) this.#barred.set(node, this.#unreachable);
     }
     this.#unreachable ??= this.#barred.get(node);

@@ -63,6 +63,8 @@ const RSS_MIB = { rss_mib: { max: 90 } };
 const LOSS = { loss_percent: { max: 0.1 } };
 /** What a flow gets one record in, nanoseconds. */
 const COALESCE_NS = 1_000_000_000n;
+/** Until the code of an agent that has just begun is compiled, it is not idle. */
+const WARM_UP_MS = 10_000;
 
 /** How many files are opened to see how late their events are. */
 const LATENCIES = 100;
@@ -229,7 +231,7 @@ async function measure(agent: Deno.ChildProcess, wanted: Load): Promise<Measured
     state.control.coalesceNs = wanted.hour ? COALESCE_NS * BigInt(seconds) / 3600n : COALESCE_NS;
   }
   const before = stats();
-  await sleep(1000);
+  await sleep(wanted.processes === 0 ? WARM_UP_MS : 1000);
   const cpu = cpuSeconds(agent.pid), started = performance.now();
   const [opens, perSecond] = await load(wanted);
   const cpuPercent = (cpuSeconds(agent.pid) - cpu) / (performance.now() - started) * 100_000;
