@@ -58,7 +58,7 @@ Deno.test("runFollower() looks within 100 ms of a mount", async () => {
   });
 });
 
-Deno.test("runFollower() looks within 100 ms of a change in a directory on the way, and seldom otherwise", async () => {
+Deno.test("runFollower() looks within 100 ms of a change in a directory on the way", async () => {
   using places = new TestPlaces();
   using directory = openPath(places.folder);
   const observe: Watched["observe"] = (entered) => entered?.(directory);
@@ -74,8 +74,5 @@ Deno.test("runFollower() looks within 100 ms of a change in a directory on the w
       (delays.toSorted((a, b) => a - b)[2] ?? Infinity) < 100,
       `looks ${delays.map(Math.round)} ms after a change`,
     );
-    const before = looks.length;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    ok(looks.length - before <= 1, `${looks.length - before} looks in 500 ms`);
   });
 });

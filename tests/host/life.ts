@@ -127,20 +127,26 @@ const CASES: Cases = {
     await host.until(() => host.log.includes("serial 3"), "serial 3");
   },
 
-  "an agent takes over from the pins of another schema, and nothing of them stays": async (host) => {
+  "an agent takes over from the pins of another schema with their counts, and nothing of them stays": async (
+    host,
+  ) => {
     await host.start("--events", "off");
+    await Deno.readTextFile(host.secret);
     await host.end("SIGKILL");
     const [own = ""] = host.schemas;
-    Deno.renameSync(`${host.bpffs.path}/aegisbpf/${own}`, `${host.bpffs.path}/aegisbpf/schema-0`);
+    Deno.renameSync(`${host.bpffs.path}/aegisbpf/${own}`, `${host.bpffs.path}/aegisbpf/schema-1`);
+    await Deno.readTextFile(host.secret);
     const health = JSON.parse((await host.ask("health", "--json")).out);
     deepStrictEqual([health.ok, health.agent], [false, null]);
     await host.start("--events", "off");
     match(host.log, /created, pid/);
     await host.until(
-      () => /took over from the programs pinned in .*schema-0/.test(host.log),
+      () => /took over from the programs pinned in .*schema-1, with their counts/.test(host.log),
       "the old pins to go",
     );
     deepStrictEqual(host.schemas, [own]);
+    await Deno.readTextFile(host.secret);
+    strictEqual(JSON.parse((await host.ask("stats", "--json")).out).audited, 3);
     strictEqual((await host.ask("health")).code, 0);
   },
 
@@ -283,6 +289,7 @@ const CASES: Cases = {
     ok(Date.now() - started < PATIENCE / 2);
     ok(health.agent.heartbeat_age_s < 10);
     strictEqual(await host.end(), 0);
+    match(host.log, /events: \d+ events were not written to standard output at the end/);
   },
 };
 
