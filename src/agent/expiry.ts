@@ -7,6 +7,8 @@ import type { Policy } from "../policy/model.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
+ * Refuses a policy whose time is over.
+ *
  * @param now Milliseconds since 1970.
  * @throws {Refusal} 5 if the policy's time is over.
  */
