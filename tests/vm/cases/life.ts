@@ -1,5 +1,6 @@
 /** The agent's life: health, a second agent, kill -9, adoption, policies that come and go. All disturb the others. */
 
+import { dirname } from "node:path";
 import { type Case, category, check, type Context, equal, type Setup } from "../guest/case.ts";
 
 const disruptive = true;
@@ -17,6 +18,42 @@ function both(t: Context): string {
 /** Starts the agent again as it is started after a crash: with nothing but what it kept. */
 function again(t: Context): Promise<void> {
   return t.agent.start("--events", t.events.path);
+}
+
+async function killed(t: Context): Promise<void> {
+  using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+  await t.agent.kill();
+  equal(both(t), "EPERM,ok", "the files without an agent");
+  const health = await t.agent.json(1, "health", "--json");
+  equal(health.posture, "enforce", "posture without an agent");
+  equal(health.ok, false, "ok without an agent");
+  await again(t);
+  await t.agent.health("--require-enforce");
+  equal(both(t), "EPERM,ok", "the files under the new agent");
+  await t.agent.refusedAll(await watch.stop());
+}
+
+/** Another agent finds pins that it cannot adopt: what `spoil` makes of the folder of its own. */
+function anew(name: string, kernel: string, spoil: (own: string) => void): Omit<Case, "category"> {
+  return {
+    name,
+    disruptive,
+    prepare,
+    kernels: [kernel],
+    run: async (t) => {
+      const folders = () => [...Deno.readDirSync(t.agent.pins)].map((entry) => entry.name).join();
+      const own = folders();
+      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+      await t.agent.kill();
+      spoil(`${t.agent.pins}/${own}`);
+      equal(both(t), "EPERM,ok", "the files without an agent");
+      await again(t);
+      equal(folders(), own, "what is pinned");
+      await t.agent.health("--require-enforce");
+      equal(both(t), "EPERM,ok", "the files under the new agent");
+      await t.agent.refusedAll(await watch.stop());
+    },
+  };
 }
 
 const life = category("life", [
@@ -38,6 +75,7 @@ const life = category("life", [
   {
     name: "a second agent is refused",
     disruptive,
+    kernels: ["5.10-bpf", "6.12-bpf", "6.12-arm64-bpf"],
     prepare,
     run: async (t) => {
       const second = await t.agent.expect(3, "run", "--events", "off");
@@ -52,58 +90,22 @@ const life = category("life", [
     name: "kill -9 leaves the file denied, a new agent adopts it, and there is no gap",
     disruptive,
     prepare,
-    run: async (t) => {
-      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
-      await t.agent.kill();
-      equal(both(t), "EPERM,ok", "the files without an agent");
-      const health = await t.agent.json(1, "health", "--json");
-      equal(health.posture, "enforce", "posture without an agent");
-      equal(health.ok, false, "ok without an agent");
-      await again(t);
-      await t.agent.health("--require-enforce");
-      equal(both(t), "EPERM,ok", "the files under the new agent");
-      const result = await watch.stop();
-      await t.agent.refusedAll(result);
-    },
+    run: killed,
   },
   {
-    name: "an upgrade from another schema has no gap, and leaves nothing of the old",
+    name: "kill -9 with the rules of all cases in force leaves no gap either",
     disruptive,
+    whole: true,
+    kernels: ["5.10-none", "6.12-bpf"],
     prepare,
-    kernels: ["5.10-bpf"],
-    run: async (t) => {
-      const root = "/sys/fs/bpf/aegisbpf";
-      const folders = () => [...Deno.readDirSync(root)].map(({ name }) => name).join();
-      const own = folders();
-      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
-      await t.agent.kill();
-      Deno.renameSync(`${root}/${own}`, `${root}/schema-0`);
-      equal(both(t), "EPERM,ok", "the files without an agent");
-      await again(t);
-      equal(folders(), own, "what is pinned");
-      await t.agent.health("--require-enforce");
-      equal(both(t), "EPERM,ok", "the files under the new agent");
-      await t.agent.refusedAll(await watch.stop());
-    },
+    run: killed,
   },
-  {
-    name: "pins that are half made are made anew without a gap",
-    disruptive,
-    prepare,
-    kernels: ["6.1-none"],
-    run: async (t) => {
-      const root = "/sys/fs/bpf/aegisbpf";
-      const folders = () => [...Deno.readDirSync(root)].map(({ name }) => name).join();
-      const own = folders();
-      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
-      await t.agent.kill();
-      Deno.removeSync(`${root}/${own}/meta`);
-      await again(t);
-      equal(folders(), own, "what is pinned");
-      await t.agent.health("--require-enforce");
-      await t.agent.refusedAll(await watch.stop());
-    },
-  },
+  anew("an upgrade from another schema has no gap, and leaves nothing of the old", "5.10-bpf", (own) => {
+    Deno.renameSync(own, `${dirname(own)}/schema-0`);
+  }),
+  anew("pins that are half made are made anew without a gap", "6.1-none", (own) => {
+    Deno.removeSync(`${own}/meta`);
+  }),
   {
     name: "a stop leaves the file denied",
     disruptive,
@@ -118,10 +120,20 @@ const life = category("life", [
   },
 ]);
 
+/** By a policy of the case's rule alone, and that by the first one again. */
+async function replaced(t: Context): Promise<void> {
+  using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
+  const own = t.policy.rules.filter((rule) => rule.id === t.ruleId());
+  await t.agent.expect(0, "policy", "apply", t.writePolicy({ rules: own }));
+  await t.agent.expect(0, "policy", "apply", t.writePolicy({}));
+  await t.agent.refusedAll(await watch.stop());
+}
+
 const policies = category("policy", [
   {
     name: "shown is the one that was applied",
     disruptive,
+    kernels: ["5.10-bpf", "6.12-none", "6.12-arm64-bpf"],
     prepare,
     run: async (t) => {
       const shown = await t.agent.json(0, "policy", "show", "--json");
@@ -131,6 +143,7 @@ const policies = category("policy", [
   {
     name: "with an error is refused and changes nothing",
     disruptive,
+    kernels: ["5.10-none", "7.3-bpf", "6.12-arm64-bpf"],
     prepare,
     run: async (t) => {
       const bad = t.writePolicy({ rules: [{ id: "bad", paths: ["relative/path"] }] });
@@ -142,6 +155,7 @@ const policies = category("policy", [
   {
     name: "with a lower serial is refused and changes nothing",
     disruptive,
+    kernels: ["6.1-bpf", "7.3-none", "6.12-arm64-bpf"],
     prepare,
     run: async (t) => {
       await t.agent.expect(5, "policy", "apply", t.writePolicy({ serial: 1, rules: [] }));
@@ -151,17 +165,17 @@ const policies = category("policy", [
   {
     name: "is replaced without a moment in which a file that both deny opens",
     disruptive,
-    kernels: ["5.10-none", "6.1-bpf", "6.12-none", "7.3-bpf", "6.12-arm64-none"],
+    kernels: ["6.1-bpf", "6.12-none", "6.12-arm64-none"],
     prepare,
-    run: async (t) => {
-      using watch = t.act.repeat("open-read", `${t.dir()}/secret`);
-      for (let i = 0; i < 2; i++) {
-        const rules = t.policy.rules.filter((rule) => i % 2 === 1 || rule.id === t.ruleId());
-        await t.agent.expect(0, "policy", "apply", t.writePolicy({ rules }));
-      }
-      const result = await watch.stop();
-      await t.agent.refusedAll(result);
-    },
+    run: replaced,
+  },
+  {
+    name: "with the rules of all cases is replaced without such a moment either",
+    disruptive,
+    whole: true,
+    kernels: ["5.10-none", "7.3-bpf"],
+    prepare,
+    run: replaced,
   },
   {
     name: "without the rule opens the file again",

@@ -60,7 +60,7 @@ const onTree = (t: Setup, id: string, rule = {}) => {
 /** The cases of `prove`. */
 export const proofs: Case[] = category("prove", [
   {
-    kernels: ["5.10-bpf", "5.10-none", "6.1-none", "6.12-bpf", "7.3-bpf"],
+    kernels: ["5.10-bpf", "6.1-none", "6.12-bpf", "7.3-none"],
     ...covered("rules on a file and below a directory are covered", {
       file: (t, id) => onFile(t, id, { deny: EVERYTHING, signal: "kill" }),
       tree: (t, id) => onTree(t, id),

@@ -76,7 +76,7 @@ async function hammer(
   try {
     numbers("producers").set(children.map(({ pid }) => pid));
     using _link = object.program("on_system_call").attach();
-    await read(ring, next, t.guest.raceSeconds * 1000, enough);
+    await read(ring, next, Math.max(6, t.guest.raceSeconds) * 1000, enough);
   } finally {
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(children.map(({ status }) => status));

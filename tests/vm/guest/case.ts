@@ -33,9 +33,11 @@ export interface Case {
   readonly run: (t: Context) => void | Promise<void>;
   /**
    * Whether it changes what cases share: the policy, the agent's life. Such cases run after all others, in the order
-   * of their declaration; default: no.
+   * of their declaration, with only their own rules in force: each start and each policy costs by the rules. Default: no.
    */
   readonly disruptive?: boolean;
+  /** Whether a disruptive case needs the rules of all that are not, too: then it runs first of its kind; default: no. */
+  readonly whole?: boolean;
 }
 
 /** A rule of the policy, as the policy file has it. */
@@ -117,7 +119,7 @@ export interface Guest {
   readonly tmpfs: string;
   /** A file that is executable and does nothing; images of other file systems lie beside it. */
   readonly nothing: string;
-  /** How long each test of a race goes on, in seconds. */
+  /** How long each test of a race goes on where it does not say so itself, in seconds. */
   readonly raceSeconds: number;
 }
 
@@ -130,6 +132,30 @@ export class Skip extends Error {}
 /** Declares the cases of one category. */
 export function category(name: string, cases: readonly Omit<Case, "category">[]): Case[] {
   return cases.map((one) => ({ ...one, category: name }));
+}
+
+/** Whether a guest is one of those that `kernels` of a case names. */
+export function isAmong(guest: Pick<Guest, "kernel" | "bpfLsm">, kernels: readonly string[]): boolean {
+  return [guest.kernel, `${guest.kernel}-${guest.bpfLsm ? "bpf" : "none"}`].some((name) =>
+    kernels.includes(name)
+  );
+}
+
+/**
+ * Repeats what throws a {@link Failure} until it does not.
+ *
+ * @param within Milliseconds; long for an emulated machine at its limit, as they cost only where the case fails
+ * @throws {Failure} the last one
+ */
+export async function eventually(attempt: () => void | Promise<void>, within = 30_000): Promise<void> {
+  for (const end = Date.now() + within;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof Failure) || Date.now() > end) throw error;
+    }
+    await new Promise((done) => setTimeout(done, 200));
+  }
 }
 
 /** @throws {Failure} unless `actual` is `expected` */

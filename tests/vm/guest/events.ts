@@ -66,11 +66,11 @@ export class EventLog {
   /**
    * Waits until the events of a rule stand for at least `decisions` decisions. Other events of it are left out.
    *
-   * @param within Milliseconds to wait; default 20,000
+   * @param within Milliseconds to wait; default 15,000
    * @returns all of the rule's decisions
    * @throws {Failure} when they do not come
    */
-  async of(rule: string, decisions = 1, within = 20_000): Promise<Event[]> {
+  async of(rule: string, decisions = 1, within = 15_000): Promise<Event[]> {
     const end = Date.now() + within;
     for (;;) {
       this.#read();

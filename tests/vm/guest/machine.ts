@@ -14,7 +14,7 @@ export interface Known {
   readonly tmpfs?: string;
   /** The backend that the agent must choose; default: what the kernel can do. */
   readonly backend?: Guest["backend"] | undefined;
-  /** Default 6. */
+  /** Default 3. */
   readonly raceSeconds?: number;
 }
 
@@ -33,7 +33,7 @@ export function describeMachine(known: Known): Guest {
   for (const dir of [plainCgroup, `${exemptCgroup}/child/grandchild`]) {
     Deno.mkdirSync(dir, { recursive: true });
   }
-  const { kernel, nothing, ext4 = "/srv/t", tmpfs = "/dev/shm/t", raceSeconds = 6 } = known;
+  const { kernel, nothing, ext4 = "/srv/t", tmpfs = "/dev/shm/t", raceSeconds = 3 } = known;
   for (const dir of [ext4, tmpfs]) Deno.mkdirSync(dir, { recursive: true, mode: 0o755 });
   return {
     ...{ kernel, release: Deno.osRelease(), bpfLsm, cgroupRoot, plainCgroup, exemptCgroup, nothing },

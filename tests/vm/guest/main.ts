@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { catalogue } from "../cases/catalogue.ts";
 import { Act } from "./act.ts";
 import { Agent } from "./agent.ts";
-import type { Guest, Phase } from "./case.ts";
+import { type Guest, isAmong, type Phase } from "./case.ts";
 import { describeMachine } from "./machine.ts";
 import { runPhase } from "./runner.ts";
 
@@ -30,7 +30,7 @@ const { values } = parseArgs({
     backend: { type: "string" },
     phase: { type: "string", multiple: true },
     category: { type: "string", multiple: true },
-    race: { type: "string", default: "6" },
+    race: { type: "string", default: "3" },
   },
 });
 const { agent: agentPath, act: actPath, nothing, scratch } = values;
@@ -62,11 +62,10 @@ const environment = Object.fromEntries(
 );
 const agent = new Agent(agentPath, scratch, environment);
 await agent.clear();
-const here = [values.kernel, `${values.kernel}-${guest.bpfLsm ? "bpf" : "none"}`];
 for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
   const cases = catalogue.filter((one) =>
     (one.phases ?? ["enforce"]).includes(phase) &&
-    (one.kernels?.some((name) => here.includes(name)) ?? true) &&
+    (one.kernels === undefined || isAmong(guest, one.kernels)) &&
     (!values.category || values.category.includes(one.category))
   );
   if (cases.length === 0) continue;

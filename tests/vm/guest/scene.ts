@@ -8,7 +8,17 @@
  * start of one takes longer than a hundred operations.
  */
 
-import { type Case, category, type Context, equal, Failure, type Rule, type Setup, Skip } from "./case.ts";
+import {
+  type Case,
+  category,
+  type Context,
+  equal,
+  eventually,
+  Failure,
+  type Rule,
+  type Setup,
+  Skip,
+} from "./case.ts";
 import type { FileSystem } from "./case.ts";
 
 /** One case; what is not said is as for a file `secret` that a rule denies and a file `control` that none names. */
@@ -30,7 +40,7 @@ export interface Scene {
   readonly lines?: readonly string[];
   /** The same, where the lines follow from the machine. */
   readonly act?: (t: Context) => readonly string[];
-  /** What need not hold at once, but within forty seconds of an emulated machine, where the kernel leaves something to the agent. */
+  /** What need not hold at once, where the kernel leaves something to the agent. */
   readonly later?: readonly string[];
   /** Results that mean that this kernel cannot do it, and the kernel's reason. */
   readonly skips?: Readonly<Record<string, string>>;
@@ -99,18 +109,6 @@ function prepare(scene: Scene, t: Setup): void {
   play(scene, t, scene.before ?? []);
   const paths = (scene.paths ?? ["secret"]).map((name) => `${dir}/${name}`);
   if (paths.length > 0) t.deny(paths, scene.rule);
-}
-
-async function eventually(attempt: () => void): Promise<void> {
-  for (const end = Date.now() + 40_000;;) {
-    try {
-      attempt();
-      return;
-    } catch (error) {
-      if (!(error instanceof Failure) || Date.now() > end) throw error;
-    }
-    await new Promise((done) => setTimeout(done, 100));
-  }
 }
 
 async function reported(op: string, t: Context): Promise<void> {

@@ -36,6 +36,12 @@ export class Shared {
     };
   }
 
+  /** Leaves all rules so far out of the policy from now on. */
+  forget(): void {
+    this.rules.length = 0;
+    for (const name of Object.keys(this.scopes)) delete this.scopes[name];
+  }
+
   /** Writes the policy, changed, with a serial of its own, and answers the file's path. */
   write(change: Partial<Policy>): string {
     const serial = change.serial ?? ++this.#serial;
