@@ -46,7 +46,7 @@ const byHand = category("by hand", [
   {
     name: "a file is denied at once, through kill -9, a restart and a new policy, until it is removed",
     disruptive,
-    kernels: ["5.10-none", "6.1-bpf", "6.12-bpf", "host"],
+    kernels: ["6.1-bpf", "7.3-none", "host"],
     prepare,
     run: async (t) => {
       equal(both(t), "ok,ok", "the files before");
@@ -159,7 +159,7 @@ const emergency = category("emergency", [
   {
     name: "it works without an agent, ends by itself in the kernel, and the next agent notes that",
     disruptive,
-    kernels: ["5.10-bpf", "7.3-none", "host"],
+    kernels: ["7.3-none", "host"],
     prepare: prepareDenied,
     run: async (t) => {
       await t.agent.kill();

@@ -7,7 +7,7 @@ import { type Case, category, check, type Context, isAmong, Skip } from "../gues
 const SECRET = "the-secret";
 
 /** Where the race for a file goes on for a minute: once with `lsm`, once with `fmod_ret`. */
-const FOR_A_MINUTE = ["6.1-bpf", "6.12-none"];
+const FOR_A_MINUTE = ["7.3-bpf", "6.12-none"];
 
 /** The cases of `race`. */
 export const races: Case[] = category("race", [
@@ -48,6 +48,8 @@ export const races: Case[] = category("race", [
   },
   {
     name: "opens that preempt others in the program",
+    // With lsm: where the kernel skips those programs, too, and where it preempts itself most.
+    kernels: ["5.10", "6.1", "6.12-none", "7.3"],
     // With an agent of its own: health would name what was skipped to all later cases.
     phases: ["alone"],
     run: async (t) => {
