@@ -4,7 +4,7 @@ import { type Case, category, check, type Context, equal, eventually, type Setup
 
 const disruptive = true;
 /** What depends on the agent alone is tried on one kernel, and on this machine's. */
-const once = { kernels: ["6.1-none", "host"] };
+const once = { kernels: ["7.3-none", "host"] };
 
 /** A file that no rule of the policy names, and a control. */
 const prepare = (t: Setup): void => {
