@@ -74,6 +74,13 @@ debian_mirror() {
   [ -n "$uri" ] && echo "${uri%/debian}"
 }
 
+# Tells tests/vm where guests are kept, and where Debian's packages come from.
+vm_sources() {
+  export VM_CACHE=${VM_CACHE:-$cache/vm}
+  # Ubuntu's apt cannot tell where the guests' kernels, which are Debian's, come from.
+  if grep -qx ID=ubuntu /etc/os-release; then export VM_MIRROR=${VM_MIRROR:-$(debian_mirror)}; fi
+}
+
 # Leaves a source package's upstream tarball in the current folder. The apt state is private: the host's sources,
 # lists and package status are neither read nor changed.
 debian_source() { # SUITE PACKAGE...
