@@ -8,6 +8,7 @@
  * @module
  */
 import { SystemError } from "../../ffi/libc.ts";
+import { BpfLoadError } from "../../ffi/load_error.ts";
 import { RingBuffer } from "../../ffi/ring_buffer.ts";
 import { decodeRecord, RecordError } from "../events/decode.ts";
 import type { Reporter, ReporterContext } from "../events/reporter.ts";
@@ -83,7 +84,7 @@ export class Succession implements Disposable {
       predecessor.bequeath(this.#state);
       return undefined;
     } catch (error) {
-      if (error instanceof SystemError) return error.message;
+      if (error instanceof SystemError || error instanceof BpfLoadError) return error.message;
       throw error;
     }
   }

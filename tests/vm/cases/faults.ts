@@ -21,6 +21,8 @@ interface Fault {
   readonly lasts?: number;
   /** An emergency stop is on during a part of it: opens then succeed, and are counted as such. */
   readonly emergency?: boolean;
+  /** How many opens that succeeded may be counted twice: see succession.ts. Default: none. */
+  readonly twice?: number;
 }
 
 const POLICY = "/etc/aegisbpf/policy.yaml";
@@ -87,7 +89,7 @@ const OVERFLOWING: readonly Fault[] = [
     mend: async (t) => {
       Deno.kill(t.agent.pid, "SIGCONT");
       // It makes thousands of events now, and answers in between.
-      const { code, health } = await t.agent.asked(80_000, "--require-enforce");
+      const { code, health } = await t.agent.asked(60_000, "--require-enforce");
       equal(code, 0, `health once it goes on: ${JSON.stringify(health)}`);
       check((await counted(t)).dropped > 0, "the ring did not overflow");
     },
@@ -151,7 +153,7 @@ const OF_EMERGENCIES: readonly Fault[] = [
   {
     name: "an emergency stop is on, and the agent dead",
     make: async (t) => {
-      await t.agent.expect(0, "emergency", "disable", "--reason", "table of faults", "--for", "20s");
+      await t.agent.expect(0, "emergency", "disable", "--reason", "table of faults", "--for", "30s");
       await t.agent.kill();
     },
     emergency: true,
@@ -160,7 +162,7 @@ const OF_EMERGENCIES: readonly Fault[] = [
   },
   {
     name: "it ends with the agent dead",
-    make: (t) => refusedAgain(t, 30_000),
+    make: (t) => refusedAgain(t, 60_000),
     emergency: true,
     posture: "enforce",
     exit: 1,
@@ -185,6 +187,7 @@ const UPGRADES: readonly Fault[] = [
       check(remaining_s > 300 && remaining_s <= 600, `its deadline is in ${remaining_s} s`);
     },
     emergency: true,
+    twice: 3,
     posture: "off",
     exit: 1,
     mend: async (t) => void await t.agent.expect(0, "emergency", "enable"),
@@ -285,9 +288,9 @@ async function during(t: Context, fault: Fault): Promise<Counts[]> {
   const results: string[] = [];
   try {
     await fault.make(t);
+    await saysIn(t, fault);
     const opens = fault.opens?.(t) ?? ["open-read", secret(t)];
     results.push(await t.act.beside("--repeat", OPENS, ...opens));
-    await saysIn(t, fault);
     const left = (fault.lasts ?? 0) - (Date.now() - started);
     if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
   } finally {
@@ -303,9 +306,6 @@ async function during(t: Context, fault: Fault): Promise<Counts[]> {
 
 /** Tries faults one after the other; counts are held against each other whenever an agent is there to tell. */
 async function hold(t: Context, table: readonly Fault[]): Promise<void> {
-  // Reloaded is what the agent is started with, or the file at its usual place.
-  await t.agent.kill();
-  await again(t);
   let before: Counts = await counted(t);
   let made: Counts[] = [];
   for (const fault of table) {
@@ -318,15 +318,17 @@ async function hold(t: Context, table: readonly Fault[]): Promise<void> {
     const after = await counted(t);
     for (const key of ["denied", "audited"] as const) {
       const opens = made.reduce((all, counts) => all + counts[key], 0);
-      equal(after[key] - before[key], opens, `${fault.name}: what was counted as ${key}`);
+      const more = after[key] - before[key] - opens;
+      const most = key === "audited" ? fault.twice ?? 0 : 0;
+      check(
+        more >= 0 && more <= most,
+        `${fault.name}: ${opens} opens, of which ${more} more were counted as ${key}`,
+      );
     }
     before = after;
     made = [];
   }
   if (before.denied === 0) throw new Failure("nothing was denied");
-  // The last fault's outlet may have been another.
-  await t.agent.kill();
-  await again(t);
   await t.agent.health("--require-enforce");
 }
 
@@ -343,7 +345,12 @@ export const faults: readonly Case[] = category("faults", [
     ...one,
     name: "of the agent: killed, started, started twice, reloaded",
     kernels: ["6.12-none"],
-    run: (t) => hold(t, OF_THE_AGENT),
+    run: async (t) => {
+      // Reloaded is what the agent is started with, or the file at its usual place.
+      await t.agent.kill();
+      await again(t);
+      await hold(t, OF_THE_AGENT);
+    },
   },
   {
     ...one,
