@@ -27,6 +27,11 @@ esbuild_bin=$top/node_modules/@esbuild/$esbuild_package/bin/esbuild
 # Debian's name of a machine.
 debian_arch() { case $1 in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac; }
 
+# Whether an ELF file is for a machine.
+is_for() { # ARCH FILE
+  case "$1 $(readelf -h "$2" 2>/dev/null)" in "x86_64 "*'X86-64'* | "aarch64 "*AArch64*) ;; *) return 1 ;; esac
+}
+
 # One hash over files (by content and name) and words: the key under which a result is kept.
 key_of() { # FILE-OR-WORD...
   local x
