@@ -29,6 +29,13 @@ __u32 tries[PRODUCERS] = {};
 __u32 emitted[PRODUCERS] = {};
 __u32 dropped[PRODUCERS] = {};
 
+/* So that the reader comes upon records that are not finished. */
+static long dawdle(__u32 index, void *context)
+{
+	bpf_ktime_get_ns();
+	return 0;
+}
+
 /* Lengths differ from record to record, so that they meet the end of the ring in every way; some are discarded. */
 #define EMIT(LENGTH)                                                                       \
 	{                                                                                  \
@@ -38,6 +45,8 @@ __u32 dropped[PRODUCERS] = {};
 			dropped[i]++;                                                      \
 			continue;                                                          \
 		}                                                                          \
+		if (tries[i] % 8 == 7)                                                     \
+			bpf_loop(300, dawdle, 0, 0);                                       \
 		record->producer = i;                                                      \
 		record->sequence = sequence;                                               \
 		for (word = 0; word < (LENGTH); word++)                                    \
