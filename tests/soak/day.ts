@@ -169,7 +169,7 @@ export class Day {
   }
 
   async #healthy(): Promise<void> {
-    const { code, health } = await this.agent.asked(20_000, "--require-enforce");
+    const { code, health } = await this.agent.asked(60_000, "--require-enforce");
     if (code !== 0) this.#problems.push(`health: exit ${code}: ${JSON.stringify(health.reasons)}`);
   }
 

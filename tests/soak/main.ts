@@ -3,7 +3,7 @@
  *
  *   scripts/soak [--minutes 30] [--kernel 6.1] [--lsm bpf|none] [--agent PATH] [--json FILE]
  *
- * The day: upgrades and downgrades, kill -9 and stops first and once more at the end; in between, for that many minutes,
+ * The day: upgrades and downgrades, kill -9 and stops first and, from 5 minutes on, once more at the end; in between, for that many minutes,
  * one agent gets new policies, deadlines that pass, rollbacks and rules by hand, while protected files are replaced by
  * rename, cgroups come and go, and floods and storms of denied opens arrive. A program opens a denied file all the time. --json
  * keeps the samples. The last line is `N passed, N failed, N skipped`; exit status: 0 when none failed, 1 otherwise,
