@@ -1,6 +1,7 @@
 /**
  * Reads rules that are written as plainly as `policy export` and most generators write them, several times faster than the
- * YAML library: one key or entry a line, values that are plain words, texts without escapes, or short lists of those.
+ * YAML library: one key or entry a line, values that are plain words, texts without escapes, or lists and mappings of
+ * those that are whole on their line.
  *
  * Everything else is left to the library. What is read here comes out as the library would have read it; fuzzing and
  * tests hold both against each other.
@@ -112,10 +113,11 @@ class PlainReader {
     if (this.#bounds.tokens < 0) return undefined;
     let end = this.#end;
     while (end > at && this.#text[end - 1] === " ") end--;
-    const text = this.#text.slice(at, end);
-    if (text.startsWith("[")) return flowList(text, at, this.#bounds);
+    if (this.#text[at] === "[" || this.#text[at] === "{") {
+      return new FlowReader(this.#text, at, end, this.#bounds).read();
+    }
     this.#bounds.tokens -= TOKENS_OF_A_WORD;
-    const value = valueOf(text, PLAIN);
+    const value = valueOf(this.#text.slice(at, end));
     return value === undefined ? undefined : placed(new Scalar(value), at);
   }
 
@@ -160,43 +162,109 @@ function keyAt(text: string, at: number, end: number): string | undefined {
 }
 
 /** The value of a text; undefined if it needs more of YAML than is known here. */
-function valueOf(text: string, plain: RegExp): Value | undefined {
-  if (plain.test(text)) return OTHER.has(text.toLowerCase()) ? undefined : text;
+function valueOf(text: string): Value | undefined {
+  if (PLAIN.test(text)) return OTHER.has(text.toLowerCase()) ? undefined : text;
   if (QUOTED.test(text)) return text.slice(1, -1);
   if (PLAIN_INODE.test(text)) return text;
   return NUMBER.test(text) ? Number(text) : undefined;
 }
 
-/** A list in brackets that is whole on its line. */
-function flowList(text: string, start: number, bounds: Pick<Bounds, "tokens">): YAMLSeq | undefined {
-  if (!text.endsWith("]")) return undefined;
-  const list = placed(new YAMLSeq(), start);
-  list.flow = true;
-  if (/^\[ *\]$/.test(text)) return list;
-  let at = 1;
-  for (const part of partsOf(text, ",")) {
-    bounds.tokens -= TOKENS_OF_A_WORD;
-    if (bounds.tokens < 0) return undefined;
-    const trimmed = part.replace(/^ +| +$/g, "");
-    const value = valueOf(trimmed, PLAIN);
-    // A comma or bracket within quotes leaves a part that is no value.
-    if (value === undefined) return undefined;
-    list.items.push(placed(new Scalar(value), start + at + part.indexOf(trimmed)));
-    at += part.length + 1;
+/** A list in brackets or a mapping in braces that is whole on its line. */
+class FlowReader {
+  readonly #text: string;
+  readonly #end: number;
+  readonly #bounds: Pick<Bounds, "tokens">;
+  #at: number;
+
+  constructor(text: string, at: number, end: number, bounds: Pick<Bounds, "tokens">) {
+    this.#text = text;
+    this.#at = at;
+    this.#end = end;
+    this.#bounds = bounds;
   }
-  return list;
+
+  read(): Node | undefined {
+    const node = this.#readNode(MOST_FLOW_LEVELS);
+    return this.#at === this.#end ? node : undefined;
+  }
+
+  #readNode(levels: number): Node | undefined {
+    const character = this.#text[this.#at];
+    if (character !== "[" && character !== "{") return this.#readScalar();
+    if (levels === 0) return undefined;
+    return character === "[" ? this.#readList(levels) : this.#readMapping(levels);
+  }
+
+  #readList(levels: number): Node | undefined {
+    const list = placed(new YAMLSeq(), this.#at);
+    list.flow = true;
+    const isWhole = this.#readItems("]", () => {
+      const item = this.#readNode(levels - 1);
+      if (item !== undefined) list.items.push(item);
+      return item !== undefined;
+    });
+    return isWhole ? list : undefined;
+  }
+
+  #readMapping(levels: number): Node | undefined {
+    const mapping = placed(new YAMLMap(), this.#at);
+    mapping.flow = true;
+    const isWhole = this.#readItems("}", () => {
+      const start = this.#at;
+      const key = keyAt(this.#text, start, this.#end);
+      if (key === undefined) return false;
+      this.#bounds.tokens -= TOKENS_OF_A_WORD;
+      this.#at += key.length + 1;
+      this.#skipSpaces();
+      const value = this.#readNode(levels - 1);
+      if (value === undefined) return false;
+      mapping.items.push(new Pair(placed(new Scalar(key), start), value));
+      return true;
+    });
+    return isWhole ? mapping : undefined;
+  }
+
+  /** What stands between an opening character and its closing one; false where that is not plain. */
+  #readItems(close: string, readItem: () => boolean): boolean {
+    this.#at++;
+    this.#skipSpaces();
+    if (this.#take(close)) return true;
+    do {
+      this.#skipSpaces();
+      if (!readItem()) return false;
+      this.#skipSpaces();
+      if (this.#take(close)) return true;
+    } while (this.#take(","));
+    return false;
+  }
+
+  #readScalar(): Node | undefined {
+    this.#bounds.tokens -= TOKENS_OF_A_WORD;
+    if (this.#bounds.tokens < 0) return undefined;
+    FLOW_WORD.lastIndex = this.#at;
+    const text = FLOW_WORD.exec(this.#text)?.[0];
+    const value = text === undefined ? undefined : valueOf(text);
+    if (text === undefined || value === undefined) return undefined;
+    const scalar = placed(new Scalar(value), this.#at);
+    this.#at += text.length;
+    return scalar;
+  }
+
+  #take(character: string): boolean {
+    const isThere = this.#at < this.#end && this.#text[this.#at] === character;
+    if (isThere) this.#at++;
+    return isThere;
+  }
+
+  #skipSpaces(): void {
+    while (this.#text[this.#at] === " ") this.#at++;
+  }
 }
 
-/** What stands between separators, one after the other: a list may be millions long. */
-function* partsOf(list: string, separator: string): Generator<string> {
-  const end = list.length - 1;
-  for (let at = 1; at <= end;) {
-    const found = list.indexOf(separator, at);
-    const stop = found < 0 || found > end ? end : found;
-    yield list.slice(at, stop);
-    at = stop + 1;
-  }
-}
+/** A rule, its `except`, and the lists in that. */
+const MOST_FLOW_LEVELS = 3;
+/** Whatever a value within brackets may be; what it is, or whether it is one, `valueOf` says. */
+const FLOW_WORD = /"[^"\\\n]*"|'[^'\n]*'|[A-Za-z0-9/_.@%+=~:-]+/y;
 
 function placed<T extends Node>(node: T, start: number): T {
   node.range = [start, start, start];
