@@ -10,8 +10,16 @@ import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import type { Policy } from "../policy/model.ts";
 import { formatKeyPath, type Problem } from "../policy/problem.ts";
-import { findLockouts, formatLockout, type HostFacts, type Lockout } from "../policy/safety.ts";
+import {
+  EssentialIndex,
+  findLockoutsBy,
+  formatLockout,
+  type HostFacts,
+  type Lockout,
+} from "../policy/safety.ts";
 import type { Locations } from "./locations.ts";
+
+type Places = Pick<Locations, "config" | "state" | "run" | "pins">;
 
 /** What else is known when a policy is checked. */
 export interface LockoutSources {
@@ -25,9 +33,23 @@ export interface LockoutSources {
 export function lockoutProblems(
   policy: Policy,
   file: string,
-  places: Pick<Locations, "config" | "state" | "run" | "pins">,
+  places: Places,
   { document, identities }: LockoutSources = {},
 ): Problem[] {
+  return findLockoutsBy(policy, () => essentialsOf(places, identities)).map((lockout) => ({
+    file,
+    ...placeOf(lockout, policy, document),
+    message: formatLockout(lockout),
+  }));
+}
+
+/** How long what the host needs is taken for as it was found, milliseconds: many policies may come at once. */
+const KNOWN_MS = 2000;
+const known = new WeakMap<Identities, { readonly index: EssentialIndex; readonly foundMs: number }>();
+
+function essentialsOf(places: Places, identities: Identities | undefined): EssentialIndex {
+  const before = identities && known.get(identities);
+  if (before && performance.now() - before.foundMs < KNOWN_MS) return before.index;
   const essentials = [
     ...essentialFiles({
       executable: Deno.execPath(),
@@ -37,11 +59,9 @@ export function lockoutProblems(
     ...mappedByInit(),
   ];
   const facts = identities ? { ...hostFacts, identity: toldBy(identities) } : hostFacts;
-  return findLockouts(policy, essentials, facts).map((lockout) => ({
-    file,
-    ...placeOf(lockout, policy, document),
-    message: formatLockout(lockout),
-  }));
+  const index = new EssentialIndex(essentials, facts);
+  if (identities) known.set(identities, { index, foundMs: performance.now() });
+  return index;
 }
 
 function placeOf(

@@ -52,14 +52,27 @@ export function findLockouts(
   essentials: readonly Essential[],
   facts: HostFacts,
 ): readonly Lockout[] {
+  return findLockoutsBy(policy, () => new EssentialIndex(essentials, facts));
+}
+
+/**
+ * The same, by an index of what the host needs that may be used again: to make one takes a look at hundreds of files.
+ *
+ * @param indexOf Is asked only where a rule could lock anyone out.
+ */
+export function findLockoutsBy(
+  policy: Pick<Policy, "rules" | "scopes">,
+  indexOf: () => EssentialIndex,
+): readonly Lockout[] {
   const everywhere = wholeHostScopes(policy.scopes);
-  const index = new EssentialIndex(essentials, facts);
-  return policy.rules
-    .filter((rule) => rule.mode === "enforce" && isUnscoped(rule, everywhere))
-    .flatMap((rule) => [
-      ...rule.paths.flatMap((target) => pathLockout(rule, target, index)),
-      ...rule.inodes.flatMap((target) => inodeLockout(rule, target, index)),
-    ]);
+  const rules = policy.rules.filter((rule) => rule.mode === "enforce" && isUnscoped(rule, everywhere));
+  if (rules.length === 0) return [];
+  const index = indexOf();
+  index.forgetTargets();
+  return rules.flatMap((rule) => [
+    ...rule.paths.flatMap((target) => pathLockout(rule, target, index)),
+    ...rule.inodes.flatMap((target) => inodeLockout(rule, target, index)),
+  ]);
 }
 
 /** A lock-out in one line, for a message that names the file before it. */
@@ -128,7 +141,7 @@ function harmed(rule: Rule, covered: readonly Essential[], index: EssentialIndex
 }
 
 /** The essential files by every name and by identity, so that ten thousand rules cost ten thousand look-ups. */
-class EssentialIndex {
+export class EssentialIndex {
   /** Every name of the agent's program. */
   readonly agentPrograms: readonly string[];
   readonly #facts: HostFacts;
@@ -158,6 +171,11 @@ class EssentialIndex {
     }
     this.agentPrograms = this.#names.filter(({ essential }) => essential.agent && !essential.tree)
       .map(({ name }) => name);
+  }
+
+  /** Looks anew at what rules name, when it is next asked; what the host needs stays as it was found. */
+  forgetTargets(): void {
+    this.#identities.clear();
   }
 
   /** A path as written, and with its symbolic links resolved as far as something is there. */
