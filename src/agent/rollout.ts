@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { bootTimeNs } from "../../ffi/clock.ts";
 import type { Anchor } from "../kernel/anchor.ts";
 import type { Degradation } from "./degradation.ts";
@@ -162,7 +163,7 @@ export class Rollout {
         ...(confirmWithinS === undefined ? {} : { deadline: () => bootTimeNs() + seconds(confirmWithinS) }),
       });
     } catch (error) {
-      if (!dryRun) this.#recordRefusal("apply", error, checked ? factsOf(checked) : { file: source.file });
+      if (!dryRun) this.#recordRefusal("apply", error, checked ? factsOf(checked) : unreadFacts(source));
       throw error;
     }
   }
@@ -342,6 +343,11 @@ function markOf({ policy, sha256, file }: CheckedPolicy): { serial: number; sha2
 
 function factsOf({ policy, sha256, file, signer }: CheckedPolicy): Partial<HistoryFact> {
   return { serial: policy.serial, name: policy.name, sha256, signer: signer ?? null, file };
+}
+
+/** What is known of a policy of which nothing may be believed. */
+function unreadFacts({ bytes, file }: SignedFile): Partial<HistoryFact> {
+  return { sha256: createHash("sha256").update(bytes).digest("hex"), file };
 }
 
 function seconds(count: number): bigint {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { bootTimeNs } from "../../ffi/clock.ts";
 import { Anchor } from "../kernel/anchor.ts";
@@ -93,6 +94,9 @@ Deno.test("apply() does not accept a serial of a policy that is refused", () => 
   using agent = new Restartable(host);
   const bytes = new TextEncoder().encode("version: 1\nname: x\nserial: 9\nrules: [{}]\n");
   strictEqual(refusalOf(() => agent.rollout.apply({ bytes, file: "/p.yaml" }, {})).exit, 4);
+  const { sha256, file } = agent.rollout.history.entries.at(-1) ?? {};
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  deepStrictEqual([sha256, file], [digest, "/p.yaml"], "what was refused");
   agent.apply(2);
   deepStrictEqual([agent.rollout.mark.serial, agent.history], [2, ["apply - refused", "apply 2 done"]]);
 });
