@@ -126,10 +126,13 @@ export class PolicyStore {
     return this.#readCurrent()?.sha256;
   }
 
-  /** Removes the oldest beyond {@linkcode KEPT_POLICIES}, none of `needed`. */
+  /**
+   * Removes the oldest beyond {@linkcode KEPT_POLICIES}, none of `needed`. Some more are let be, so that the list is not
+   * written once more for each policy.
+   */
   prune(needed: readonly string[]): void {
     const excess = this.kept.length - KEPT_POLICIES;
-    if (excess <= 0) return;
+    if (excess <= LET_BE) return;
     const gone = this.kept.filter(({ sha256 }) => !needed.includes(sha256)).slice(0, excess);
     this.#writeKept(this.kept.filter((kept) => !gone.includes(kept)));
     for (const { sha256 } of gone) {
@@ -204,6 +207,8 @@ export class PolicyStore {
 
 /** How many policies are kept at least. */
 export const KEPT_POLICIES = 32;
+/** How many more are let be, so that they are removed together. */
+const LET_BE = 7;
 
 const HASH = /^[0-9a-f]{64}$/;
 

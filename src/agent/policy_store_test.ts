@@ -102,11 +102,14 @@ Deno.test("PolicyStore keeps a signature beside a policy", () => {
   });
 });
 
-Deno.test("PolicyStore keeps the last 32 policies, and those that are needed", () => {
+Deno.test("PolicyStore keeps the last 32 policies or a few more, and those that are needed", () => {
   inFolder((state) => {
     const store = new PolicyStore(state);
     const policies = Array.from({ length: 40 }, (_, index) => policy(`policy ${index}`));
-    for (const each of policies) store.keep(each, { serial: 1, name: "x" });
+    for (const each of policies.slice(0, 39)) store.keep(each, { serial: 1, name: "x" });
+    store.prune([]);
+    strictEqual(store.kept.length, 39);
+    for (const each of policies.slice(39)) store.keep(each, { serial: 1, name: "x" });
     store.prune([policies[0]?.sha256 ?? ""]);
     const kept = new PolicyStore(state).kept.map(({ sha256 }) => sha256);
     strictEqual(kept.length, KEPT_POLICIES);
