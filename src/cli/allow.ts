@@ -13,9 +13,8 @@ import type {
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
-import { durationWithin } from "./duration.ts";
-import { endsText, TTL } from "./hand.ts";
-import { jsonText, printable } from "./output.ts";
+import { endsText, TTL_OPTION } from "./hand.ts";
+import { jsonText, printable, printAnswer } from "./output.ts";
 import { tableText } from "./table.ts";
 
 /** Adds the group. */
@@ -53,15 +52,13 @@ function addAdd(group: Parent, context: Context): void {
     .summary("exempt a cgroup from every rule")
     .description("Exempts a cgroup and all below it from every rule. It need not exist yet.")
     .argument("<CGROUP>", "path below the cgroup2 root such as /system.slice/nginx.service, or id:N")
-    .option("--ttl <TIME>", "how long, such as 1h; by default until it is removed", durationWithin(TTL))
+    .option(...TTL_OPTION)
     .option(...JSON_OPTION)
     .action(async (cgroup, { ttl, json }) => {
       const request: AllowAdd = { cgroup, ...(ttl === undefined ? {} : { ttl_s: ttl }) };
-      const { output, locations } = context;
-      using client = new AgentClient(locations().socket);
+      using client = new AgentClient(context.locations().socket);
       const result = await client.post<AllowAdded>("/v1/allow/add", request);
-      for (const warning of result.warnings) output.err(`aegisbpf: warning: ${printable(warning)}`);
-      output.out(json ? jsonText(result) : `${result.result} ${described(result.cgroup)}\n`);
+      printAnswer(context.output, result, `${result.result} ${described(result.cgroup)}\n`, json);
     });
   withExamples(command, [
     ["aegisbpf allow add /system.slice/backup.service --ttl 2h", "for one run of a backup"],

@@ -8,9 +8,8 @@ import { DEFAULT_OPERATIONS, OPERATIONS } from "../policy/operations.ts";
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, oneOf, type Parent, withExamples } from "./definition.ts";
-import { endsText, TTL } from "./hand.ts";
-import { durationWithin } from "./duration.ts";
-import { jsonText, printable } from "./output.ts";
+import { endsText, TTL_OPTION } from "./hand.ts";
+import { jsonText, printable, printAnswer } from "./output.ts";
 import { tableText } from "./table.ts";
 
 /** Adds the group. */
@@ -55,7 +54,7 @@ function addAdd(group: Parent, context: Context): void {
       `operations, separated by commas; by default ${DEFAULT_OPERATIONS.join(",")}`,
       opsOf,
     )
-    .option("--ttl <TIME>", "how long, such as 1h; by default until it is removed", durationWithin(TTL))
+    .option(...TTL_OPTION)
     .option("--id <NAME>", "a name, for events and for remove; by default a number")
     .option("--force", "add it although it would lock the host out")
     .option(...JSON_OPTION)
@@ -67,11 +66,9 @@ function addAdd(group: Parent, context: Context): void {
         ...(id === undefined ? {} : { id }),
         ...(force ? { force: true } : {}),
       };
-      const { output, locations } = context;
-      using client = new AgentClient(locations().socket);
+      using client = new AgentClient(context.locations().socket);
       const result = await client.post<DenyAdded>("/v1/deny/add", request);
-      for (const warning of result.warnings) output.err(`aegisbpf: warning: ${printable(warning)}`);
-      output.out(json ? jsonText(result) : `${result.result} ${described(result.rule)}\n`);
+      printAnswer(context.output, result, `${result.result} ${described(result.rule)}\n`, json);
     });
   withExamples(command, [
     ["aegisbpf deny add /srv/leaked.key --ttl 1h", "nobody opens it for an hour"],

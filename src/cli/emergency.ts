@@ -17,7 +17,7 @@ import { AgentClient, AgentError } from "./client.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent, withExamples } from "./definition.ts";
 import { durationText, durationWithin } from "./duration.ts";
-import { jsonText, printable } from "./output.ts";
+import { jsonText, printable, printAnswer } from "./output.ts";
 
 /** Adds the group. */
 export function addEmergency(parent: Parent, context: Context): void {
@@ -38,7 +38,7 @@ export function addEmergency(parent: Parent, context: Context): void {
         (emergency) => emergency.enable(body.login_uid),
       );
       const text = changed.was_active ? "decisions are enforced again" : "no emergency stop was on";
-      print(changed, `${text}\n`, json, context);
+      printAnswer(context.output, changed, `${text}\n`, json);
     });
   group.command("status")
     .summary("tell whether an emergency stop is on")
@@ -76,7 +76,7 @@ function addDisable(group: Parent, context: Context): void {
         (emergency) => emergency.disable(request),
       );
       const text = `nothing is refused until ${changed.until}; before that: aegisbpf emergency enable\n`;
-      print(changed, text, json, context);
+      printAnswer(context.output, changed, text, json);
     });
   withExamples(command, [
     ['aegisbpf emergency disable --reason "restore of web-3, INC-4711" --for 30m', "for a restore"],
@@ -103,11 +103,6 @@ async function ask<Answer>(
     context.output.err(`aegisbpf: ${error.message.split(";")[0]}: done by what is pinned in the kernel`);
     return answer;
   }
-}
-
-function print(changed: EmergencyChanged, text: string, json: true | undefined, { output }: Context): void {
-  for (const warning of changed.warnings) output.err(`aegisbpf: warning: ${printable(warning)}`);
-  output.out(json ? jsonText(changed) : text);
 }
 
 /** The status for people. */

@@ -3,10 +3,14 @@
  *
  * @module
  */
-import { type DurationBounds, durationText } from "./duration.ts";
+import { durationText, durationWithin } from "./duration.ts";
 
-/** How long something by hand may last by itself, in seconds. */
-export const TTL: DurationBounds = { least: 1, most: 366 * 86_400 };
+/** How long something by hand lasts by itself, in seconds. */
+export const TTL_OPTION = [
+  "--ttl <TIME>",
+  "how long, such as 1h; by default until it is removed",
+  durationWithin({ least: 1, most: 366 * 86_400 }),
+] as const;
 
 /** When something by hand ends, in words. */
 export function endsText({ expires, remaining_s }: {

@@ -4,7 +4,9 @@
  * @module
  */
 
-export { printable } from "../events/text.ts";
+import { printable } from "../events/text.ts";
+
+export { printable };
 
 /** Text in a colour, or as it is where colour is not wanted. */
 export type Paint = (text: string) => string;
@@ -63,6 +65,17 @@ export function processOutput(): Output {
 /** A value as the JSON that commands print. */
 export function jsonText(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+/** Prints the agent's answer to a request: its warnings as diagnostics, and itself as JSON or in words. */
+export function printAnswer(
+  { out, err }: Output,
+  answer: { readonly warnings: readonly string[] },
+  text: string,
+  json: boolean | undefined,
+): void {
+  for (const warning of answer.warnings) err(`aegisbpf: warning: ${printable(warning)}`);
+  out(json ? jsonText(answer) : text);
 }
 
 /** `1 rule`, `2 rules`. */
