@@ -2,6 +2,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { parseAllDocuments } from "yaml";
 import { buildProgram } from "../src/cli/command_line.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
 import { type CommandInfo, commandInfo } from "../src/cli/command_info.ts";
 import { TestHost } from "../src/cli/test_support.ts";
 import { KERNELS, kernelsOf } from "../tests/vm/guests.ts";
@@ -108,7 +109,7 @@ Deno.test("every row of the tables of coverage that says something is covered na
 
 Deno.test("every command and option that a document shows is one", () => {
   using host = new TestHost();
-  const program = commandInfo(buildProgram(host.context));
+  const program = commandInfo(buildProgram(host.context, COMMANDS));
   const wrong: string[] = [];
   let seen = 0;
   for (const page of PAGES) {
@@ -202,7 +203,7 @@ Deno.test("the manifest gives the agent the unit's capabilities, the node's file
   deepStrictEqual(drop, ["ALL"]);
   deepStrictEqual(add.toSorted(), [...unit.replaceAll("CAP_", "").split(" "), "SYS_CHROOT"].sort());
   using host = new TestHost();
-  const program = commandInfo(buildProgram(host.context));
+  const program = commandInfo(buildProgram(host.context, COMMANDS));
   for (
     const words of [
       agent.args,
