@@ -38,6 +38,12 @@ function built(suffix: string): string {
   return `${DIST}/${names[0]}`;
 }
 
+function isElf(path: string): boolean {
+  using file = Deno.openSync(path);
+  const magic = new Uint8Array(4);
+  return file.readSync(magic) === 4 && new TextDecoder().decode(magic) === "\x7fELF";
+}
+
 async function fresh(name: string): Promise<string> {
   const dir = `${WORK}/${name}`;
   await Deno.remove(dir, { recursive: true }).catch(() => {});
@@ -72,12 +78,19 @@ Deno.test("both packages hold the same files, each under its family's names", as
     "/usr/share/aegisbpf/policy.schema.json",
     "/usr/share/aegisbpf/events.schema.json",
     "/usr/share/aegisbpf/sbom.cdx.json",
+    "/usr/share/aegisbpf/dashboards/aegisbpf.grafana.json",
+    "/usr/share/aegisbpf/dashboards/aegisbpf.rules.yaml",
   ];
   const both = (path: string) => [deb.includes(path), rpm.includes(path)];
   for (const path of expected) deepStrictEqual(both(path), [true, true], path);
   // debhelper of Debian 12 looks for units there; both are the same folder.
   deepStrictEqual(both("/lib/systemd/system/aegisbpf.service"), [true, false]);
   deepStrictEqual(both("/usr/lib/systemd/system/aegisbpf.service"), [false, true]);
+  // Long ones are compressed in the Debian package.
+  const example = (path: string) => path.startsWith("/usr/share/doc/aegisbpf/examples/policy.yaml");
+  deepStrictEqual([deb.some(example), rpm.some(example)], [true, true]);
+  deepStrictEqual(both("/usr/share/zsh/vendor-completions/_aegisbpf"), [true, false]);
+  deepStrictEqual(both("/usr/share/zsh/site-functions/_aegisbpf"), [false, true]);
   deepStrictEqual(both("/etc/default/aegisbpf"), [true, false]);
   deepStrictEqual(both("/etc/sysconfig/aegisbpf"), [false, true]);
 });
@@ -107,16 +120,48 @@ Deno.test("every licence that the bill of materials names has its text in the pa
   }
 });
 
-Deno.test("the executable and its libbpf need at most glibc 2.34, and the executable is below 100 MB", async () => {
-  for (const path of [`${DIST}/aegisbpf`, `${ROOT}/build/libbpf.so`]) {
+Deno.test("what the packages hold needs at most glibc 2.34, and the executable is below 100 MB", async () => {
+  const tree = await fresh("contents");
+  await succeed("dpkg-deb", "-x", built(".deb"), tree);
+  const files = (await succeed("find", tree, "-type", "f")).trim().split("\n");
+  const [executable = "", ...others] = files.filter(isElf);
+  // libbpf is inside the executable, from where it is loaded as it is.
+  deepStrictEqual([executable, others], [`${tree}/usr/bin/aegisbpf`, []]);
+  for (const path of [executable, `${ROOT}/build/libbpf.so`]) {
     const needed = await succeed("readelf", "-V", path);
     const versions = [...needed.matchAll(/GLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) =>
       Number(major) * 1000 + Number(minor)
     );
     const [major, minor] = NEWEST_GLIBC.split(".").map(Number);
-    ok(Math.max(...versions) <= (major ?? 0) * 1000 + (minor ?? 0), path);
+    ok(versions.length > 0 && Math.max(...versions) <= (major ?? 0) * 1000 + (minor ?? 0), path);
   }
-  ok((await Deno.stat(`${DIST}/aegisbpf`)).size <= 100_000_000);
+  ok((await Deno.stat(executable)).size <= 100_000_000);
+  const format = "[%{FILECLASS}\t%{FILENAMES}\t%{FILEDIGESTS}\n]";
+  const listed = (await succeed("rpm", "-qp", "--nosignature", "--qf", format, built(".rpm"))).split("\n");
+  const [sum] = (await succeed("sha256sum", executable)).split(" ");
+  deepStrictEqual(
+    listed.filter((line) => line.startsWith("ELF ")).map((line) => line.split("\t").slice(1)),
+    [["/usr/bin/aegisbpf", sum]],
+  );
+  await Deno.remove(tree, { recursive: true });
+});
+
+Deno.test("the SELinux module compiles, and the RPM's sub-package for it is there where it is asked for", async () => {
+  const dir = await fresh("selinux");
+  await succeed("cp", "-r", `${ROOT}/rpm/selinux/.`, dir);
+  await succeed("make", "-s", "-C", dir, "-f", "/usr/share/selinux/devel/Makefile", "aegisbpf.pp");
+  await succeed("semodule_unpackage", `${dir}/aegisbpf.pp`, `${dir}/module`, `${dir}/contexts`);
+  ok(
+    (await Deno.readTextFile(`${dir}/contexts`)).includes(
+      "/usr/bin/aegisbpf\t--\tsystem_u:object_r:aegisbpf_exec_t",
+    ),
+  );
+  const defines = ["staged /nowhere", "product_version 1", "changes /dev/null"];
+  const names = await succeed("rpmspec", "-q", "--qf", "%{NAME}\n", "--with", "selinux", ...[
+    ...defines.flatMap((define) => ["--define", define]),
+    ...["--target", "x86_64", `${ROOT}/rpm/aegisbpf.spec`],
+  ]);
+  deepStrictEqual(names.trim().split("\n"), ["aegisbpf", "aegisbpf-selinux"]);
 });
 
 Deno.test("rpm installs and removes the RPM in a root of its own, with its scriptlets", async () => {
