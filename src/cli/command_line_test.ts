@@ -4,6 +4,7 @@ import { FakeAgent, TestHost } from "./test_support.ts";
 import { everyCommand } from "./command_info.ts";
 import { commandInfo } from "./command_info.ts";
 import { buildProgram } from "./command_line.ts";
+import { COMMANDS } from "./commands.ts";
 
 const USAGE = [
   ["helth", /unknown command 'helth'\n\(Did you mean health\?\)\nExpected: aegisbpf \[options\] \[command\]/],
@@ -49,7 +50,7 @@ Deno.test("runCommandLine() prints the version when it stands before other words
 
 Deno.test("runCommandLine() prints help on standard output for every command", async () => {
   using host = new TestHost();
-  for (const { path, description } of everyCommand(commandInfo(buildProgram(host.context)))) {
+  for (const { path, description } of everyCommand(commandInfo(buildProgram(host.context, COMMANDS)))) {
     equal(await host.run([...path, "--help"].join(" ")), 0);
     match(host.out, new RegExp(`^Usage: ${["aegisbpf", ...path].join(" ")}`));
     equal(host.err, "");

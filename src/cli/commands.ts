@@ -20,8 +20,11 @@ import { addProve } from "./prove.ts";
 import { addRun } from "./run.ts";
 import { addStats } from "./stats.ts";
 
-/** Each adds one command, or a group of them. */
-export const COMMANDS: readonly ((parent: Parent, context: Context) => void)[] = [
+/** Adds one command, or a group of them. */
+export type AddCommand = (parent: Parent, context: Context) => void;
+
+/** All commands. */
+export const COMMANDS: readonly AddCommand[] = [
   addRun,
   addHealth,
   addPolicy,

@@ -1,6 +1,7 @@
 import { equal, match } from "node:assert/strict";
 import { commandInfo, everyCommand } from "./command_info.ts";
 import { buildProgram } from "./command_line.ts";
+import { COMMANDS } from "./commands.ts";
 import { RoffPage } from "./roff.ts";
 import { TestHost } from "./test_support.ts";
 
@@ -8,7 +9,7 @@ Deno.test("man describes every command and each of its options", async () => {
   using host = new TestHost();
   equal(await host.run("man"), 0);
   const page = host.out.replaceAll("\\-", "-");
-  for (const { path, commands, options } of everyCommand(commandInfo(buildProgram(host.context)))) {
+  for (const { path, commands, options } of everyCommand(commandInfo(buildProgram(host.context, COMMANDS)))) {
     if (commands.length === 0) match(page, new RegExp(`^\\.SS "aegisbpf ${path.join(" ")}[ "]`, "m"));
     for (const { flags } of options) equal(page.includes(`\\fB${flags}\\fR`), true, flags);
   }

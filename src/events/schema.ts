@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BACKENDS } from "../kernel/backend.ts";
 import { SEVERITIES } from "./state_event.ts";
 
