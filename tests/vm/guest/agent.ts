@@ -9,6 +9,9 @@ export interface Answer {
   readonly stderr: string;
 }
 
+/** A command that takes longer hangs; milliseconds. It takes seconds, and several times that beside other guests. */
+const COMMAND_LIMIT = 120_000;
+
 const text = new TextDecoder();
 
 /** The agent under test. At most one runs at a time. */
@@ -28,7 +31,7 @@ export class Agent {
     readonly program: string,
     directory: string,
     readonly environment: Record<string, string> = {},
-    readonly startLimit = 60_000,
+    readonly startLimit = 180_000,
   ) {
     this.#log = `${directory}/agent.log`;
     this.#root = environment.AEGISBPF_ROOT ?? "";
@@ -86,7 +89,7 @@ export class Agent {
 
   /** Runs one command and waits for its end. */
   async run(...args: string[]): Promise<Answer> {
-    return await this.runFor(60_000, ...args);
+    return await this.runFor(COMMAND_LIMIT, ...args);
   }
 
   /** Runs one command for at most `limit` milliseconds, then kills it. */

@@ -108,8 +108,10 @@ async function runGroup(options: PhaseOptions, shared: Shared, cases: readonly R
 
 /** Puts the policy into force, by the agent that runs or by a first one. */
 async function enforce(shared: Shared): Promise<void> {
-  if (!shared.agent.runs) return await startAgent(shared);
-  await shared.agent.expect(0, "policy", "apply", shared.write({}));
+  const { agent } = shared;
+  if (agent.runs) return void await agent.expect(0, "policy", "apply", shared.write({}));
+  await agent.clear(); // what is left of one that did not start
+  await startAgent(shared);
 }
 
 /** The first policy names none of the cases' files, so what they see came through `policy apply`. */
