@@ -251,8 +251,10 @@ async function serveUntilSignal(
 function watchedBy({ state, engine }: Agent): Watched {
   return {
     observe: (entered) => state.identities.entered = entered,
-    needsMore: () =>
-      (engine.current?.policy.scopes.length ?? 0) + (engine.current?.policy.allow.cgroups.length ?? 0) > 0,
+    needsMore: () => {
+      const { scopes = [], allow } = engine.current?.policy ?? {};
+      return scopes.length + engine.extra.scopes.length + (allow?.cgroups.length ?? 0) > 0;
+    },
   };
 }
 
