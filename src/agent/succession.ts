@@ -30,7 +30,7 @@ type Left = Predecessor | { readonly folder: string; readonly reason: string };
 export class Succession implements Disposable {
   readonly #state: KernelState;
   readonly #log: (line: string) => void;
-  readonly #left: readonly Left[];
+  #left: readonly Left[];
 
   /**
    * Takes over what must be there before a policy is applied: the numbers of rules, and an emergency stop.
@@ -58,18 +58,20 @@ export class Succession implements Disposable {
     for (const predecessor of this.#readable) predecessor.goOn();
   }
 
-  /** Goes on with what they counted, and says what became of it. */
+  /** Goes on with what they counted, says what became of it, and lets them go. */
   async finish(heir: Heir): Promise<void> {
     for (const left of this.#left) {
       const reason = left instanceof Predecessor ? await this.#takeOver(left, heir) : left.reason;
       const counts = reason === undefined ? ", with their counts" : `; their counts are gone: ${reason}`;
       this.#log(`took over from the programs pinned in ${left.folder}${counts}`);
     }
+    this[Symbol.dispose]();
   }
 
   /** Closes the handles. */
   [Symbol.dispose](): void {
     for (const predecessor of this.#readable) predecessor[Symbol.dispose]();
+    this.#left = [];
   }
 
   get #readable(): Predecessor[] {
