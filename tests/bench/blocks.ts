@@ -90,29 +90,42 @@ function openKernels(results: Results): string {
   );
 }
 
+/** Guests whose baseline has one more among its LSMs than the one of `PLAIN`. */
+const LISTED: Readonly<Record<string, string>> = {
+  lsm: "`bpf` among the LSMs, no program",
+  apparmor: "`apparmor` among the LSMs, no profile",
+};
+const PLAIN = "fmod_ret";
+
 /** One line for each guard and number of rules, one column for each workload. */
 function workload(results: Results): string {
   const rows = rowsOf(results, "workload"), keys = rows.map(({ key }) => key);
+  const find = (guard: string, of: string, rules: string) =>
+    rows.find(({ key }) => key === `${guard}/${of}/${rules}`);
   const workloads = [...new Set(keys.map((key) => key.split("/")[1] ?? ""))].filter((name) =>
     name !== "share"
   );
-  const guards = [...new Set(keys.map((key) => key.replace(/\/\w+\//, "/")))];
-  const bare = (name: string) => rows.find(({ key }) => key.endsWith(`/${name}/bare`));
-  return markdown(
-    [
-      "over the same without",
-      ...workloads.map((name) => bare(name)?.text.replace(/: .*/, "") ?? name),
-      "its own process, of all that ran",
-    ],
-    guards.filter((guard) => !guard.endsWith("/bare")).map((guard) => {
-      const [name, rules] = guard.split("/");
-      const cells = workloads.map((of) => rows.find(({ key }) => key === `${name}/${of}/${rules}`));
-      return [
+  const lines = [...new Set(keys.map((key) => key.replace(/\/\w+\//, "/")))].flatMap((guard) => {
+    const [name = "", rules = ""] = guard.split("/");
+    const cells = workloads.map((of) => find(name, of, rules));
+    if (rules !== "bare") {
+      return [[
         cells[0]?.text.replace(/^.*?: /, "") ?? guard,
         ...cells.map((row) => row === undefined ? "-" : percentText(comparison(row, rows)?.percent ?? NaN)),
         keys.includes(`${name}/share/${rules}`) ? recorded(`workload ${name}/share/${rules}`, results) : "-",
-      ];
-    }),
+      ]];
+    }
+    const plain = workloads.map((of) => find(PLAIN, of, "bare")?.value);
+    const text = LISTED[name];
+    if (text === undefined || plain.includes(undefined)) return [];
+    const over = cells.map((row, at) => ((row?.value ?? NaN) / (plain[at] ?? NaN) - 1) * 100);
+    return [[text, ...over.map(percentText), "-"]];
+  });
+  const named = (of: string) =>
+    rows.find(({ key }) => key.includes(`/${of}/`))?.text.replace(/: .*/, "") ?? of;
+  return markdown(
+    ["over the same without", ...workloads.map(named), "its own process, of all that ran"],
+    lines,
   );
 }
 
