@@ -11,6 +11,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { copyAgent, ROOT, tool } from "../vm/pack.ts";
+import { beside } from "./guests.ts";
 import { leave, type Limit, type Row, WORK } from "./rows.ts";
 
 /** The kernel that limits are about. */
@@ -107,11 +108,9 @@ for (const name of ["open-cost-guest", "guest.sh"]) {
 }
 if (agent !== undefined) await copyAgent(agent, share);
 
-const rows: Row[] = [];
-for (const kernel of values.kernel) {
-  for (const lsm of values.lsm) rows.push(...await measure(kernel, lsm));
-}
-Deno.exit(leave("open-cost", rows, values.json));
+const guests = values.kernel.flatMap((kernel) => values.lsm.map((lsm) => [kernel, lsm] as const));
+const rows = await beside(guests, ([kernel, lsm]) => measure(kernel, lsm));
+Deno.exit(leave("open-cost", rows.flat(), values.json));
 
 async function measure(kernel: string, lsm: string): Promise<Row[]> {
   const backend = lsm === "bpf" ? "lsm" : "fmod_ret";

@@ -14,6 +14,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { copyAgent, ROOT, tool } from "../vm/pack.ts";
+import { beside } from "./guests.ts";
 import { leave, type Row, WORK } from "./rows.ts";
 
 const PERCENT = 2;
@@ -73,11 +74,8 @@ for (const { name } of Deno.readDirSync(`${ROOT}/tests/vm/act`)) {
 }
 await copyAgent(agent, share);
 
-const rows: Row[] = [];
-for (const guest of GUESTS.filter(({ guard }) => values.guard.includes(guard))) {
-  rows.push(...await measure(guest));
-}
-Deno.exit(leave("workload", rows, values.json));
+const rows = await beside(GUESTS.filter(({ guard }) => values.guard.includes(guard)), measure);
+Deno.exit(leave("workload", rows.flat(), values.json));
 
 async function measure(guest: Guest): Promise<Row[]> {
   const { guard, name, lsms } = guest;
