@@ -7,8 +7,9 @@ import { SystemError } from "../../ffi/libc.ts";
 import type { Identities } from "../kernel/identities.ts";
 import { essentialFiles } from "../policy/essential.ts";
 import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
+import type { CoveredMount } from "../policy/nested_mounts.ts";
 import type { PolicyDocument } from "../policy/document.ts";
-import type { Policy } from "../policy/model.ts";
+import type { Policy, Rule } from "../policy/model.ts";
 import { formatKeyPath, type Problem } from "../policy/problem.ts";
 import { findLockouts, formatLockout, type HostFacts, type Lockout } from "../policy/safety.ts";
 import type { Locations } from "./locations.ts";
@@ -21,13 +22,45 @@ export interface LockoutSources {
   readonly identities?: Identities;
 }
 
+/** Where the agent's own files are. */
+export type AgentPlaces = Pick<Locations, "config" | "state" | "run" | "pins">;
+
 /** A problem for each target that must not be enforced on this host. */
 export function lockoutProblems(
   policy: Policy,
   file: string,
-  places: Pick<Locations, "config" | "state" | "run" | "pins">,
+  places: AgentPlaces,
   { document, identities }: LockoutSources = {},
 ): Problem[] {
+  return lockoutsOf(policy, places, identities).map((lockout) => ({
+    file,
+    ...placeOf(lockout, policy, document),
+    message: formatLockout(lockout),
+  }));
+}
+
+/** Which rules would lock this host out if they covered all that is mounted somewhere too. */
+export function harmfulMounts(
+  covered: readonly CoveredMount[],
+  { scopes }: Pick<Policy, "scopes">,
+  places: AgentPlaces,
+  identities?: Identities,
+): boolean[] {
+  const rules = covered.map(({ rule, mountPoint }, index): Rule => ({
+    ...rule,
+    id: String(index),
+    paths: [{ path: mountPoint, subtree: true, line: rule.line }],
+    inodes: [],
+  }));
+  const harmful = new Set(lockoutsOf({ rules, scopes }, places, identities).map(({ rule }) => rule));
+  return rules.map(({ id }) => harmful.has(id));
+}
+
+function lockoutsOf(
+  policy: Pick<Policy, "rules" | "scopes">,
+  places: AgentPlaces,
+  identities: Identities | undefined,
+): readonly Lockout[] {
   const essentials = [
     ...essentialFiles({
       executable: Deno.execPath(),
@@ -37,11 +70,7 @@ export function lockoutProblems(
     ...mappedByInit(),
   ];
   const facts = identities ? { ...hostFacts, identity: toldBy(identities) } : hostFacts;
-  return findLockouts(policy, essentials, facts).map((lockout) => ({
-    file,
-    ...placeOf(lockout, policy, document),
-    message: formatLockout(lockout),
-  }));
+  return findLockouts(policy, essentials, facts);
 }
 
 function placeOf(
