@@ -36,6 +36,7 @@ try {
       ["by hand", "by_hand.ts"],
       ["events", "events.ts"],
       ["fleet", "fleet.ts"],
+      ["following", "following.ts"],
     ] as const
   ) {
     reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));
