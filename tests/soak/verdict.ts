@@ -69,5 +69,5 @@ function mib(bytes: number): string {
 }
 
 function percent(share: number): string {
-  return `${share > 0 ? "+" : ""}${(100 * share).toFixed(2)} %`;
+  return `${share < 0 ? "" : "+"}${(100 * share).toFixed(2)} %`;
 }

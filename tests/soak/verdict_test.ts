@@ -1,4 +1,4 @@
-import { deepStrictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok } from "node:assert/strict";
 import type { Diary, Sample } from "./guest.ts";
 import { checksOf } from "./verdict.ts";
 
@@ -40,4 +40,17 @@ Deno.test("checksOf() fails what leaked, what was lost and what grew", () => {
 Deno.test("checksOf() does not judge memory after a day that is too short, nor a day without an open", () => {
   deepStrictEqual(said({ samples: samples(() => 1).slice(0, 20) }), "ok,ok,ok,ok,-,-");
   deepStrictEqual(said({ refused: 0, counted: 0, told: 0 }), "ok,no,ok,ok,ok,ok");
+});
+
+Deno.test("the day that is recorded passes, and the service levels show what came of it", () => {
+  const recorded: Diary = JSON.parse(Deno.readTextFileSync(new URL("results.json", import.meta.url)));
+  const checks = checksOf(recorded);
+  deepStrictEqual(checks.filter(({ ok }) => ok !== true), []);
+  const page = Deno.readTextFileSync(new URL("../../docs/SLO.md", import.meta.url));
+  const shown = [
+    `0 of ${recorded.refused.toLocaleString("en")} `,
+    [recorded.refused, recorded.counted, recorded.told].map((count) => count.toLocaleString("en")).join(", "),
+    ...checks.slice(-2).map(({ detail }) => detail.slice(detail.lastIndexOf(": ") + 2)),
+  ];
+  for (const number of shown) ok(page.includes(number), number);
 });
