@@ -51,8 +51,8 @@ const CORE = [
   ...["exempt cgroup", "executable exception", "events", "policy", "life", "fallback", "ring"],
 ];
 
-/** Without what takes QEMU longer and changes nothing here: wide registers, a fifth level of page tables, guards of the kernel. */
-const PLAIN = "max,-avx,-avx2,-la57,-smap,-smep";
+/** Without what takes QEMU longer and changes nothing here: wide registers, a fifth level of page tables. */
+const PLAIN = "max,-avx,-avx2,-la57";
 const x86_64 = {
   arch: "x86_64",
   lsms: ["bpf", "none"],
