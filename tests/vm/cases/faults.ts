@@ -173,7 +173,7 @@ const OF_EMERGENCIES: readonly Fault[] = [
 const UPGRADES: readonly Fault[] = [
   {
     name: "the agent before had the previous schema",
-    make: (t) => upgrade(t),
+    make: (t) => upgrade(t, ["flows_odd", "past"]),
     posture: "enforce",
     exit: 0,
   },
@@ -181,7 +181,8 @@ const UPGRADES: readonly Fault[] = [
     name: "the same, during an emergency stop",
     make: async (t) => {
       await t.agent.expect(0, "emergency", "disable", "--reason", "table of faults", "--for", "10m");
-      await upgrade(t);
+      // What the first upgrade carried over is in maps that schema 1 did not have.
+      await upgrade(t, []);
       const { active, remaining_s } = await t.agent.json(0, "emergency", "status", "--json");
       equal(active, true, "the emergency stop after the upgrade");
       check(remaining_s > 300 && remaining_s <= 600, `its deadline is in ${remaining_s} s`);
@@ -195,14 +196,15 @@ const UPGRADES: readonly Fault[] = [
 ];
 
 /**
- * An upgrade: what is pinned becomes what schema 1 pinned, which counted flows in one map, in the same layouts; then an
- * agent starts.
+ * An upgrade: what is pinned becomes what schema 1 pinned, in the same layouts; then an agent starts.
+ *
+ * @param without Maps that are taken out of the pins: schema 1 counted flows in one map.
  */
-async function upgrade(t: Context): Promise<void> {
+async function upgrade(t: Context, without: readonly string[]): Promise<void> {
   const own = pinned();
   await t.agent.kill();
   Deno.renameSync(`${PINS}/${own}`, `${PINS}/schema-1`);
-  for (const map of ["flows_odd", "past"]) Deno.removeSync(`${PINS}/schema-1/map-${map}`);
+  for (const map of without) Deno.removeSync(`${PINS}/schema-1/map-${map}`);
   await again(t);
   equal(pinned(), own, "what is pinned");
 }
