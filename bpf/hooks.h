@@ -120,7 +120,9 @@ int fentry_inode_rename(context *ctx)
 SEC("fentry/security_d_instantiate")
 int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 {
-	__u64 dir = dentry->d_parent->d_inode->i_ino;
+	/* The root of a file system is its own parent, and has no inode yet. */
+	struct inode *parent = dentry->d_parent->d_inode;
+	__u64 dir = parent ? parent->i_ino : 0;
 
 	if (inode && borrows_credentials())
 		finish_copy_up(address_of(inode));
