@@ -9,9 +9,6 @@ export interface Answer {
   readonly stderr: string;
 }
 
-/** A command that takes longer hangs; milliseconds. It takes seconds, and several times that beside other guests. */
-const COMMAND_LIMIT = 120_000;
-
 const text = new TextDecoder();
 
 /** The agent under test. At most one runs at a time. */
@@ -25,13 +22,13 @@ export class Agent {
    * @param program Path of `aegisbpf`
    * @param directory Where logs are kept
    * @param environment What the agent and its commands get besides this process's environment
-   * @param startLimit Milliseconds in which it must answer
+   * @param limit Milliseconds in which it must answer, and its commands must end; what takes longer hangs
    */
   constructor(
     readonly program: string,
     directory: string,
     readonly environment: Record<string, string> = {},
-    readonly startLimit = 180_000,
+    readonly limit = 60_000,
   ) {
     this.#log = `${directory}/agent.log`;
     this.#root = environment.AEGISBPF_ROOT ?? "";
@@ -75,7 +72,7 @@ export class Agent {
     const before = performance.now();
     let ended: number | undefined;
     child.status.then((status) => ended = status.code);
-    const end = Date.now() + this.startLimit;
+    const end = Date.now() + this.limit;
     while (!(await this.#answers())) {
       if (ended !== undefined || Date.now() > end) {
         if (ended === undefined) await this.kill();
@@ -89,7 +86,7 @@ export class Agent {
 
   /** Runs one command and waits for its end. */
   async run(...args: string[]): Promise<Answer> {
-    return await this.runFor(COMMAND_LIMIT, ...args);
+    return await this.runFor(this.limit, ...args);
   }
 
   /** Runs one command for at most `limit` milliseconds, then kills it. */

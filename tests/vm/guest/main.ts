@@ -60,7 +60,10 @@ const environment = Object.fromEntries(
     return value === undefined ? [] : [[name, value]];
   }),
 );
-const agent = new Agent(agentPath, scratch, environment);
+/** Milliseconds of a start or a command where another processor is emulated, which takes three times as long. */
+const FOREIGN_LIMIT = 180_000;
+const limits = Deno.build.arch === "aarch64" ? [FOREIGN_LIMIT] : [];
+const agent = new Agent(agentPath, scratch, environment, ...limits);
 await agent.clear();
 for (const phase of (values.phase as Phase[] | undefined) ?? PHASES) {
   const cases = catalogue.filter((one) =>
