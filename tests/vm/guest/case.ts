@@ -38,6 +38,8 @@ export interface Case {
   readonly disruptive?: boolean;
   /** Whether a disruptive case needs the rules of all that are not, too: then it runs first of its kind; default: no. */
   readonly whole?: boolean;
+  /** Milliseconds in which it must end; default: two minutes. */
+  readonly limit?: number;
 }
 
 /** A rule of the policy, as the policy file has it. */

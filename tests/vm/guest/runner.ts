@@ -35,8 +35,8 @@ export interface PhaseOptions {
   readonly report: (report: Report) => void;
 }
 
-/** What takes longer hangs; milliseconds. No case takes half of it, also where others use the machine. */
-const CASE_LIMIT = 240_000;
+/** What takes longer hangs, where a case has no limit of its own; milliseconds. */
+const CASE_LIMIT = 120_000;
 
 /**
  * Starts the agent and runs the cases under two policies, one after the other: that of all cases that share, and that of
@@ -84,7 +84,7 @@ async function runGroup(options: PhaseOptions, shared: Shared, cases: readonly R
     const obstacle = start ?? broken.get(one);
     try {
       if (obstacle !== undefined) throw obstacle;
-      await limited(one.run(context));
+      await limited(one.run(context), one.limit);
     } catch (error) {
       result = error instanceof Skip ? "skip" : "fail";
       reason = error instanceof Error ? `${error.message}${ownFault(error)}` : String(error);
@@ -140,10 +140,10 @@ async function makeWhole(shared: Shared): Promise<void> {
   }
 }
 
-async function limited(work: void | Promise<void>): Promise<void> {
+async function limited(work: void | Promise<void>, limit = CASE_LIMIT): Promise<void> {
   let timer = 0;
   const late = new Promise<void>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`No result within ${CASE_LIMIT / 1000} s`)), CASE_LIMIT);
+    timer = setTimeout(() => fail(new Error(`No result within ${limit / 1000} s`)), limit);
   });
   try {
     await Promise.race([work, late]);
