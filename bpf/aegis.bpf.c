@@ -12,6 +12,7 @@
 #include "aegis.h"
 #include "kernel.h"
 #include "maps.h"
+#include "identity.h"
 #include "decide.h"
 #include "text.h"
 #include "record.h"
@@ -58,13 +59,12 @@ static __always_inline int open_slow(struct file *file, __u32 backend)
 {
 	__u32 ops = open_ops(file->f_flags, file->f_mode), live = live_word();
 	struct inode *inode = file->f_inode;
-	__u64 ino = inode->i_ino, tail = identity_tail(inode->i_sb->s_dev, inode->i_generation);
-	__u64 verdict = 0, acted, as;
+	__u64 ino = inode->i_ino, verdict = 0, acted, as;
 
 	if (control.moved)
 		settle((__u64)BPF_CORE_READ(file, f_path.dentry));
 	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
-		verdict = judge_file(ino, tail, ops, live);
+		verdict = judge_file(ino, tail_of(inode), ops, live);
 	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY) {
 		struct dentry *dentry = file->f_path.dentry;
 
@@ -76,7 +76,7 @@ static __always_inline int open_slow(struct file *file, __u32 backend)
 	if (!verdict)
 		return 0;
 	as = how(verdict, ops, backend, 0, live);
-	acted = act(ino, tail, as);
+	acted = act(ino, tail_of(inode), as);
 	if (acted & ACT_SEND) {
 		if (HAS_TYPED_TASK)
 			send_typed(file, as, acted);
@@ -127,7 +127,7 @@ static __always_inline int on_object(__u64 inode_address, __u64 dentry, __u64 mn
 				     __u32 flags)
 {
 	struct inode *inode = (void *)inode_address;
-	__u64 verdict, acted, tail, as;
+	__u64 verdict, acted, as;
 	__u32 live = live_word();
 
 	if (!inode)
@@ -138,8 +138,7 @@ static __always_inline int on_object(__u64 inode_address, __u64 dentry, __u64 mn
 	if (!verdict)
 		return 0;
 	as = how(verdict, ops, backend, flags, live);
-	tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
-	acted = act(BPF_CORE_READ(inode, i_ino), tail, as);
+	acted = act(BPF_CORE_READ(inode, i_ino), tail_at(inode), as);
 	if (acted & ACT_SEND)
 		send(inode_address, dentry, mnt, as, acted);
 	return answer(acted & ACT_REFUSE);
@@ -232,9 +231,8 @@ int tell_identity(struct bpf_raw_tracepoint_args *ctx)
 		dentry = parent;
 		inode = BPF_CORE_READ(dentry, d_inode);
 	}
-	state.told.id.ino = BPF_CORE_READ(inode, i_ino);
-	state.told.id.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	state.told.id.gen = BPF_CORE_READ(inode, i_generation);
+	note_identity(&state.told.id, BPF_CORE_READ(inode, i_ino), tail_at(inode));
+	state.told.magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	state.told.mode = BPF_CORE_READ(inode, i_mode);
 	state.told.nlink = BPF_CORE_READ(inode, i_nlink);
 	state.told.seen++;

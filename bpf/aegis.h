@@ -8,7 +8,7 @@
 #define AEGIS_H
 
 /* Version of every layout in this file. Pins of another schema are migrated or refused, never adopted. */
-#define AEGIS_SCHEMA 2
+#define AEGIS_SCHEMA 3
 
 /* The operations of a rule, as bits of rule.ops and as numbers in records. */
 enum aegis_op {
@@ -39,7 +39,10 @@ enum aegis_backend {
 	AEGIS_BACKEND_TRACEPOINT,
 };
 
-/* What a file is to the kernel. dev is super_block.s_dev: major << 20 | minor, not what stat shows. */
+/*
+ * What a file is to the kernel. dev is super_block.s_dev: major << 20 | minor, not what stat shows. gen is
+ * inode.i_generation, on btrfs with the subvolume mixed in.
+ */
 struct aegis_identity {
 	__u64 ino;
 	__u32 dev;
@@ -148,7 +151,14 @@ struct aegis_told {
 	struct aegis_identity id;
 	__u32 mode;
 	__u32 nlink;
-	__u64 seen; /* grows with every answer */
+	__u64 magic; /* of its file system */
+	__u64 seen;  /* grows with every answer */
+};
+
+/* Where btrfs keeps the number of an inode's subvolume, in bytes. It is a module: the agent asks once it is there. */
+struct aegis_btrfs {
+	__u32 root_before; /* from the inode back to the pointer to its subvolume's root; 0 is unknown */
+	__u32 root_id;     /* from the root on to its number */
 };
 
 /*
@@ -164,6 +174,7 @@ struct aegis_told {
 struct aegis_state {
 	struct aegis_control control;
 	struct aegis_told told;
+	struct aegis_btrfs btrfs;
 	__u8 file_filter[2][1 << AEGIS_FILE_FILTER_BITS];
 	__u8 dir_filter[2][1 << AEGIS_DIR_FILTER_BITS];
 	__u8 place_filter[2][1 << AEGIS_PLACE_FILTER_BITS];

@@ -27,11 +27,6 @@ static __always_inline __u32 filter_slot(__u64 ino, __u32 bits)
 /* One bit of rule.ops. */
 #define OP_BIT(op) (1u << AEGIS_OP_##op)
 
-static __always_inline __u64 identity_tail(__u32 dev, __u32 gen)
-{
-	return (__u64)dev << 32 | gen;
-}
-
 /* The word in force: the one before, once a policy that nobody confirmed has run out of time. */
 static __always_inline __u32 live_word(void)
 {
@@ -106,9 +101,7 @@ static __always_inline __u64 executable_mask(void *set_entries)
 	struct file *exe = BPF_CORE_READ(caller_task(), mm, exe_file);
 	struct inode *inode = BPF_CORE_READ(exe, f_inode);
 
-	return member_mask(set_entries, BPF_CORE_READ(inode, i_ino),
-			   identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation)),
-			   AEGIS_EXE);
+	return member_mask(set_entries, BPF_CORE_READ(inode, i_ino), tail_at(inode), AEGIS_EXE);
 }
 
 /* From the root down, so that no depth of nesting hides a cgroup that the policy names. */

@@ -15,14 +15,6 @@ static __always_inline bool is_merged(struct inode *inode)
 	return BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAY_MAGIC;
 }
 
-static __always_inline __u64 number_at(__u64 address)
-{
-	__u64 number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), (void *)address);
-	return number;
-}
-
 /*
  * The lower file's name under a merged inode, by one of the ways in which overlayfs has kept it behind its inode and
  * the upper dentry: the kernel tells the types of a module only once it is loaded, which may be after this program.
@@ -110,8 +102,7 @@ __u64 keep_lower_rules(__u64 dentry, __u64 copy_address, __u32 set)
 {
 	struct inode *lower = (void *)inode_of(dentry), *copy = (void *)copy_address;
 	__u64 ino = BPF_CORE_READ(lower, i_ino), copy_ino = BPF_CORE_READ(copy, i_ino);
-	__u64 tail = identity_tail(BPF_CORE_READ(lower, i_sb, s_dev), BPF_CORE_READ(lower, i_generation));
-	__u64 copy_tail = identity_tail(BPF_CORE_READ(copy, i_sb, s_dev), BPF_CORE_READ(copy, i_generation));
+	__u64 tail = tail_at(lower), copy_tail = tail_at(copy);
 
 	copy_rules(ino, tail, copy_ino, copy_tail, copying(0, set, AEGIS_FILE));
 	copy_rules(ino, tail >> 32 << 32, copy_ino, copy_tail, copying(0, set, AEGIS_INODE));

@@ -140,8 +140,7 @@ __u64 bind_at(__u32 node, __u64 hash, __u64 ino, __u64 tail, __u32 flags)
 __u64 bind_in(__u64 dir_address, __u64 hash, __u64 inode_address, __u32 set)
 {
 	struct inode *dir = (void *)dir_address, *inode = (void *)inode_address;
-	__u64 ino = BPF_CORE_READ(inode, i_ino), bound = 0;
-	__u64 tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+	__u64 ino = BPF_CORE_READ(inode, i_ino), tail = tail_at(inode), bound = 0;
 	__u32 flags = set & BIND_SET, slot;
 	void *set_entries = entries_of(set);
 	struct aegis_key key = { .kind = AEGIS_PLACE };
@@ -151,7 +150,7 @@ __u64 bind_in(__u64 dir_address, __u64 hash, __u64 inode_address, __u32 set)
 	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR)
 		flags |= BIND_DIR;
 	key.a = BPF_CORE_READ(dir, i_ino);
-	key.b = identity_tail(BPF_CORE_READ(dir, i_sb, s_dev), BPF_CORE_READ(dir, i_generation));
+	key.b = tail_at(dir);
 	for (slot = 0; slot < AEGIS_PLACE_SLOTS; slot++) {
 		struct aegis_entry *entry;
 

@@ -3,6 +3,13 @@
 #ifndef AEGIS_RECORD_H
 #define AEGIS_RECORD_H
 
+static __always_inline void note_identity(struct aegis_identity *id, __u64 ino, __u64 tail)
+{
+	id->ino = ino;
+	id->dev = tail >> 32;
+	id->gen = tail;
+}
+
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp);
@@ -21,9 +28,7 @@ static __always_inline void fill_caller(struct aegis_record *record, struct task
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	record->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	record->exe.ino = BPF_CORE_READ(inode, i_ino);
-	record->exe.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	record->exe.gen = BPF_CORE_READ(inode, i_generation);
+	note_identity(&record->exe, BPF_CORE_READ(inode, i_ino), tail_at(inode));
 }
 
 /* A command's name, through a typed pointer: the helper costs as much as ten of these. */
@@ -45,16 +50,10 @@ static __always_inline void fill_caller_typed(struct aegis_record *record, struc
 	copy_comm(record->comm, task);
 	record->start_ns = task->group_leader->start_boottime;
 	record->ppid = task->real_parent->tgid;
-	record->exe.ino = 0;
-	record->exe.dev = 0;
-	record->exe.gen = 0;
-	if (exe) {
-		struct inode *image = exe->f_inode;
-
-		record->exe.ino = image->i_ino;
-		record->exe.dev = image->i_sb->s_dev;
-		record->exe.gen = image->i_generation;
-	}
+	if (exe)
+		note_identity(&record->exe, exe->f_inode->i_ino, tail_of(exe->f_inode));
+	else
+		note_identity(&record->exe, 0, 0);
 }
 
 /* Writes the record's three strings. */
@@ -211,9 +210,7 @@ __u64 act(__u64 ino, __u64 tail, __u64 how)
 		__sync_fetch_and_add(&counted[AEGIS_CANARY_SEEN], 1);
 		return refuse;
 	}
-	flow.file.ino = ino;
-	flow.file.dev = tail >> 32;
-	flow.file.gen = tail;
+	note_identity(&flow.file, ino, tail);
 	flow.cgroup = caller_cgroup_id();
 	flow.rule = rule->number;
 	flow.op = first_op(how_ops(how) & rule->ops);
@@ -257,9 +254,7 @@ static __always_inline struct aegis_record *new_record(__u64 ino, __u64 tail, __
 	record->total = acted >> ACT_TOTAL;
 	record->epoch = acted & ACT_ODD ? 1 : 0;
 	record->generation = control.sets[how_live(how) & AEGIS_LIVE_SET].generation;
-	record->file.ino = ino;
-	record->file.dev = tail >> 32;
-	record->file.gen = tail;
+	note_identity(&record->file, ino, tail);
 	record->cgroup = caller_cgroup_id();
 	record->rule = rule->number;
 	record->ret = acted & ACT_REFUSE ? -EPERM : 0;
@@ -286,10 +281,9 @@ static __always_inline void submit_record(struct aegis_record *record)
 __u64 send(__u64 inode_address, __u64 dentry, __u64 mnt, __u64 how, __u64 acted)
 {
 	struct inode *inode = (void *)inode_address;
-	__u64 tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
 	struct task_struct *task = caller_task();
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	struct aegis_record *record = new_record(BPF_CORE_READ(inode, i_ino), tail, how, acted);
+	struct aegis_record *record = new_record(BPF_CORE_READ(inode, i_ino), tail_at(inode), how, acted);
 
 	if (!record)
 		return 0;
@@ -304,14 +298,13 @@ static __noinline int send_typed(struct file *file, __u64 how, __u64 acted)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct inode *inode = file->f_inode;
-	__u64 tail = identity_tail(inode->i_sb->s_dev, inode->i_generation);
 	struct mm_struct *mm = task->mm;
 	struct file *exe = NULL;
 	struct aegis_record *record;
 
 	if (mm)
 		exe = mm->exe_file;
-	record = new_record(inode->i_ino, tail, how, acted);
+	record = new_record(inode->i_ino, tail_of(inode), how, acted);
 	if (!record)
 		return 0;
 	fill_caller_typed(record, task, exe);

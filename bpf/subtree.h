@@ -25,8 +25,7 @@ static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32
 		inode = parent->d_inode;
 		ino = inode->i_ino;
 		if (state.dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
-			verdict = stronger(verdict, judge(ino, identity_tail(inode->i_sb->s_dev, inode->i_generation),
-							  AEGIS_DIR, ops, live));
+			verdict = stronger(verdict, judge(ino, tail_of(inode), AEGIS_DIR, ops, live));
 		dentry = parent;
 	}
 	return verdict;
@@ -54,7 +53,7 @@ __u64 next_subtree(__u64 address, __u32 live)
 		inode = BPF_CORE_READ(parent, d_inode);
 		key.a = BPF_CORE_READ(inode, i_ino);
 		if (state.dir_filter[set][filter_slot(key.a, AEGIS_DIR_FILTER_BITS)]) {
-			key.b = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+			key.b = tail_at(inode);
 			if (bpf_map_lookup_elem(set_entries, &key))
 				return (__u64)parent;
 		}
@@ -76,11 +75,7 @@ __u64 judge_above_at(__u64 dentry, __u32 ops, __u32 live)
 		if (!dentry)
 			break;
 		inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
-		verdict = stronger(verdict,
-				   judge(BPF_CORE_READ(inode, i_ino),
-					 identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
-						       BPF_CORE_READ(inode, i_generation)),
-					 AEGIS_DIR, ops, live));
+		verdict = stronger(verdict, judge(BPF_CORE_READ(inode, i_ino), tail_at(inode), AEGIS_DIR, ops, live));
 	}
 	return verdict;
 }
@@ -102,8 +97,7 @@ __u64 judge_one(__u64 inode_address, __u64 dentry, __u32 ops, __u32 live)
 	__u64 ino = BPF_CORE_READ(inode, i_ino), verdict = 0;
 
 	if (state.file_filter[live & AEGIS_LIVE_SET][filter_slot(ino, AEGIS_FILE_FILTER_BITS)])
-		verdict = judge_file(ino, identity_tail(BPF_CORE_READ(inode, i_sb, s_dev),
-							BPF_CORE_READ(inode, i_generation)), ops, live);
+		verdict = judge_file(ino, tail_at(inode), ops, live);
 	if (live & AEGIS_LIVE_SUBTREES && verdict_action(verdict) != AEGIS_DENY)
 		verdict = stronger(verdict, judge_above_at(dentry, ops, live));
 	return verdict;
@@ -144,8 +138,7 @@ __u64 copy_rules(__u64 from, __u64 from_tail, __u64 ino, __u64 tail, __u64 copyi
 __u64 keep_subtree_rules(__u64 dentry, __u64 inode_address, __u32 live)
 {
 	struct inode *inode = (void *)inode_address;
-	__u64 ino = BPF_CORE_READ(inode, i_ino);
-	__u64 tail = identity_tail(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_generation));
+	__u64 ino = BPF_CORE_READ(inode, i_ino), tail = tail_at(inode);
 	__u32 mode = BPF_CORE_READ(inode, i_mode);
 	int i;
 
@@ -156,9 +149,7 @@ __u64 keep_subtree_rules(__u64 dentry, __u64 inode_address, __u32 live)
 		if (!dentry)
 			break;
 		dir = BPF_CORE_READ((struct dentry *)dentry, d_inode);
-		copy_rules(BPF_CORE_READ(dir, i_ino),
-			   identity_tail(BPF_CORE_READ(dir, i_sb, s_dev), BPF_CORE_READ(dir, i_generation)), ino, tail,
-			   copying(mode, live, AEGIS_DIR));
+		copy_rules(BPF_CORE_READ(dir, i_ino), tail_at(dir), ino, tail, copying(mode, live, AEGIS_DIR));
 	}
 	return 0;
 }

@@ -166,16 +166,6 @@ static __noinline int write_cgroup(struct aegis_record *record, struct cgroup *c
 	return 0;
 }
 
-/* A typed pointer as a number, which is all that functions verified on their own take. */
-static __always_inline __u64 address_of(const void *pointer)
-{
-	const void *copy = pointer;
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &copy);
-	return address;
-}
-
 /* write_cgroup() through typed pointers. */
 static __noinline int write_cgroup_typed(struct aegis_record *record, struct cgroup *cgrp)
 {

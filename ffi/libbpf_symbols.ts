@@ -70,6 +70,7 @@ export const LIBBPF_SYMBOLS = {
   bpf_program__expected_attach_type: { parameters: ["pointer"], result: "u32" },
 
   btf__load_vmlinux_btf: { parameters: [], result: "pointer" },
+  btf__load_module_btf: { parameters: ["buffer", "pointer"], result: "pointer" },
   btf__free: { parameters: ["pointer"], result: "void" },
   btf__find_by_name_kind: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
   btf__name_by_offset: { parameters: ["pointer", "u32"], result: "pointer" },

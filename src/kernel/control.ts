@@ -6,7 +6,7 @@
  * @module
  */
 import type { MappedMemory } from "../../ffi/memory.ts";
-import { AEGIS, CONTROL, SET, STATE, TOLD } from "./layout.ts";
+import { AEGIS, BTRFS, CONTROL, SET, STATE, TOLD } from "./layout.ts";
 import { type Identity, readIdentity } from "./packed.ts";
 
 /** What a set's slot says about the policy in it. */
@@ -244,17 +244,30 @@ export class Control {
       1;
   }
 
-  /** The answer to the last question about a file. */
+  /** Says where btrfs keeps an inode's subvolume: from the inode back to its root, and from there to the root's number. */
+  set btrfs({ rootBefore, rootId }: { readonly rootBefore: number; readonly rootId: number }) {
+    this.#view.setUint32(STATE.btrfs + BTRFS.root_id, rootId, true);
+    Atomics.store(this.#words, (STATE.btrfs + BTRFS.root_before) >>> 2, rootBefore);
+  }
+
+  /** Whether {@linkcode btrfs} has been said. */
+  get knowsBtrfs(): boolean {
+    return Atomics.load(this.#words, (STATE.btrfs + BTRFS.root_before) >>> 2) !== 0;
+  }
+
+  /** The answer to the last question about a file; `magic`: its file system's, as `statfs(2)` has it. */
   told(): {
     readonly identity: Identity;
     readonly mode: number;
     readonly links: number;
+    readonly magic: bigint;
     readonly seen: bigint;
   } {
     return {
       identity: readIdentity(this.#view, STATE.told + TOLD.id),
       mode: this.#view.getUint32(STATE.told + TOLD.mode, true),
       links: this.#view.getUint32(STATE.told + TOLD.nlink, true),
+      magic: this.#view.getBigUint64(STATE.told + TOLD.magic, true),
       seen: this.#view.getBigUint64(STATE.told + TOLD.seen, true),
     };
   }

@@ -4,8 +4,10 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { type FileDescriptor, openAt, OpenFlags, openPath, SystemError } from "../../ffi/libc.ts";
 import type { LoadedProgram } from "../../ffi/loaded_program.ts";
+import { BTRFS_MAGIC, tellSubvolumes } from "./btrfs.ts";
 import type { Control } from "./control.ts";
 import type { Identity } from "./packed.ts";
 
@@ -26,6 +28,7 @@ export class Identities {
   entered: ((directory: FileDescriptor) => void) | undefined;
   readonly #context = new Uint8Array(16);
   readonly #contextView = new DataView(this.#context.buffer);
+  #lacksBtrfs = false;
 
   /** `teller` is the program `tell_identity`, `control` the state that it answers in. */
   constructor(teller: LoadedProgram, control: Control) {
@@ -68,12 +71,30 @@ export class Identities {
    * @param levels 0 is the file itself, at most 128.
    */
   above(handle: FileDescriptor, levels: number): Known | undefined {
-    const before = this.#control.told().seen;
     this.#contextView.setBigUint64(0, BigInt(handle.fd), true);
     this.#contextView.setBigUint64(8, BigInt(levels), true);
+    let told = this.#ask();
+    if (told?.magic === BTRFS_MAGIC && this.#learnsBtrfs()) told = this.#ask();
+    return told && { identity: told.identity, mode: told.mode, links: told.links };
+  }
+
+  /** Lets the kernel side tell files apart on file systems that are there since; needed where nobody asks about them. */
+  learnFileSystems(): void {
+    if (!this.#control.knowsBtrfs && existsSync("/sys/fs/btrfs")) this.#learnsBtrfs();
+  }
+
+  /** Whether the kernel side knows subvolumes now and did not before. */
+  #learnsBtrfs(): boolean {
+    if (this.#control.knowsBtrfs || this.#lacksBtrfs) return false;
+    this.#lacksBtrfs = !tellSubvolumes(this.#control);
+    return !this.#lacksBtrfs;
+  }
+
+  #ask(): Told | undefined {
+    const { seen } = this.#control.told();
     this.#teller.run(this.#context);
-    const { identity, mode, links, seen } = this.#control.told();
-    return seen === before ? undefined : { identity, mode, links };
+    const told = this.#control.told();
+    return told.seen === seen ? undefined : told;
   }
 }
 
@@ -89,4 +110,5 @@ export function openIfThere(open: () => FileDescriptor): FileDescriptor | undefi
   }
 }
 
+type Told = ReturnType<Control["told"]>;
 const ENODATA = 61;

@@ -2,7 +2,7 @@
 
 /** The header's plain numbers. */
 export const AEGIS = {
-  SCHEMA: 2,
+  SCHEMA: 3,
   LEAF_SUBTREE: 1,
   SLOTS: 16,
   PLACE_SLOTS: 4,
@@ -39,6 +39,13 @@ export const BACKEND = {
   FMOD_RET: 2,
   FENTRY: 3,
   TRACEPOINT: 4,
+} as const;
+
+/** `struct aegis_btrfs`: offsets of its members. */
+export const BTRFS = {
+  SIZE: 8,
+  root_before: 0,
+  root_id: 4,
 } as const;
 
 /** `struct aegis_control`: offsets of its members. */
@@ -230,19 +237,21 @@ export const SET = {
 
 /** `struct aegis_state`: offsets of its members. */
 export const STATE = {
-  SIZE: 303464,
+  SIZE: 303480,
   control: 0,
   told: 328,
-  file_filter: 360,
-  dir_filter: 262504,
-  place_filter: 295272,
+  btrfs: 368,
+  file_filter: 376,
+  dir_filter: 262520,
+  place_filter: 295288,
 } as const;
 
 /** `struct aegis_told`: offsets of its members. */
 export const TOLD = {
-  SIZE: 32,
+  SIZE: 40,
   id: 0,
   mode: 16,
   nlink: 20,
-  seen: 24,
+  magic: 24,
+  seen: 32,
 } as const;

@@ -137,6 +137,7 @@ export class ResolvedPolicy implements Resolution {
 
   /** Looks at every path, and adds what stands there to the sink. Inodes stay what they are: they are added once. */
   resolve(identities: Identities, sink: EntrySink): void {
+    identities.learnFileSystems();
     using walker = new PlaceWalker(identities, this.#tree, sink);
     const isFirst = this.#targets.length === 0;
     const before = this.#targets.values();

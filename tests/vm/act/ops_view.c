@@ -43,6 +43,15 @@ static int subvolume(char **a)
 	return RESULT(ioctl(parent, BTRFS_IOC_SUBVOL_CREATE, &args));
 }
 
+static int snapshot(char **a)
+{
+	struct btrfs_ioctl_vol_args args = {.fd = step("open-dir", open(a[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC))};
+	int parent = step("open-parent", open(a[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+	snprintf(args.name, sizeof(args.name), "%s", a[2]);
+	return RESULT(ioctl(parent, BTRFS_IOC_SNAP_CREATE, &args));
+}
+
 static int do_syncfs(char **a) { return RESULT(syncfs(step("open-dir", open(a[0], O_RDONLY | O_CLOEXEC)))); }
 
 static int bind_open(char **a)
@@ -118,6 +127,7 @@ const struct op view_ops[] = {
 	{"loop-mount", 3, "TYPE IMAGE DIR", loop_mount},
 	{"syncfs", 1, "DIR", do_syncfs},
 	{"subvolume", 2, "DIR NAME (of btrfs)", subvolume},
+	{"snapshot", 3, "SUBVOLUME DIR NAME (of btrfs)", snapshot},
 	{"bind-open", 3, "FROM TO FILE (in a mount namespace of its own)", bind_open},
 	{"namespace-open", 1, "FILE (in a mount namespace of its own)", namespace_open},
 	{"user-namespace-open", 1, "FILE (in user and mount namespaces of its own)", user_namespace_open},
