@@ -162,10 +162,10 @@ export class ExplainNames {
         );
       case "subtree": {
         const directory = level === undefined || level < 0 ? undefined : subject.above[level];
-        return targets.find(({ target, identity }) =>
-          "path" in target && target.subtree &&
-          (directory ? same(identity, directory) : file.path.startsWith(`${target.path}/`))
-        );
+        const subtrees = targets.filter(({ target }) => "path" in target && target.subtree);
+        return (directory && subtrees.find(({ identity }) => same(identity, directory))) ??
+          // a directory that is not there yet, or is mounted below the rule's
+          subtrees.find(({ target }) => "path" in target && file.path.startsWith(`${target.path}/`));
       }
       case "place":
         return targets.find(({ target }) => "path" in target && target.path === file.path) ??

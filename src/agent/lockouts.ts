@@ -7,8 +7,9 @@ import { SystemError } from "../../ffi/libc.ts";
 import type { Identities } from "../kernel/identities.ts";
 import { essentialFiles } from "../policy/essential.ts";
 import { hostFacts, mappedByInit } from "../policy/host_facts.ts";
+import type { CoveredMount } from "../policy/nested_mounts.ts";
 import type { PolicyDocument } from "../policy/document.ts";
-import type { Policy } from "../policy/model.ts";
+import type { Policy, Rule } from "../policy/model.ts";
 import { formatKeyPath, type Problem } from "../policy/problem.ts";
 import {
   EssentialIndex,
@@ -19,8 +20,6 @@ import {
 } from "../policy/safety.ts";
 import type { Locations } from "./locations.ts";
 
-type Places = Pick<Locations, "config" | "state" | "run" | "pins">;
-
 /** What else is known when a policy is checked. */
 export interface LockoutSources {
   /** Where the policy's targets are in its file; without it, the column is 1. */
@@ -29,11 +28,14 @@ export interface LockoutSources {
   readonly identities?: Identities;
 }
 
+/** Where the agent's own files are. */
+export type AgentPlaces = Pick<Locations, "config" | "state" | "run" | "pins">;
+
 /** A problem for each target that must not be enforced on this host. */
 export function lockoutProblems(
   policy: Policy,
   file: string,
-  places: Places,
+  places: AgentPlaces,
   { document, identities }: LockoutSources = {},
 ): Problem[] {
   return findLockoutsBy(policy, () => essentialsOf(places, identities)).map((lockout) => ({
@@ -43,11 +45,29 @@ export function lockoutProblems(
   }));
 }
 
+/** Which rules would lock this host out if they covered all that is mounted somewhere too. */
+export function harmfulMounts(
+  covered: readonly CoveredMount[],
+  { scopes }: Pick<Policy, "scopes">,
+  places: AgentPlaces,
+  identities?: Identities,
+): boolean[] {
+  const rules = covered.map(({ rule, mountPoint }, index): Rule => ({
+    ...rule,
+    id: String(index),
+    paths: [{ path: mountPoint, subtree: true, line: rule.line }],
+    inodes: [],
+  }));
+  const found = findLockoutsBy({ rules, scopes }, () => essentialsOf(places, identities));
+  const harmful = new Set(found.map(({ rule }) => rule));
+  return rules.map(({ id }) => harmful.has(id));
+}
+
 /** How long what the host needs is taken for as it was found, milliseconds: many policies may come at once. */
 const KNOWN_MS = 2000;
 const known = new WeakMap<Identities, { readonly index: EssentialIndex; readonly foundMs: number }>();
 
-function essentialsOf(places: Places, identities: Identities | undefined): EssentialIndex {
+function essentialsOf(places: AgentPlaces, identities: Identities | undefined): EssentialIndex {
   const before = identities && known.get(identities);
   if (before && performance.now() - before.foundMs < KNOWN_MS) return before.index;
   const essentials = [

@@ -9,15 +9,17 @@ import { cgroupRoot } from "../kernel/host.ts";
 import type { RuleNumbers } from "../kernel/rule_numbers.ts";
 import { type PolicySet, TooManyRulesError } from "../kernel/set_builder.ts";
 import type { KernelState } from "../kernel/state.ts";
+import { NestedMounts } from "../policy/nested_mounts.ts";
 import { PolicyTooLargeError, type ResolvedPolicy, resolvePolicy } from "../policy/resolve.ts";
 import type { CheckedPolicy } from "./in_force.ts";
 import type { Locations } from "./locations.ts";
+import { harmfulMounts } from "./lockouts.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What resolving works with. */
 export interface ResolveSources {
   readonly state: Pick<KernelState, "identities">;
-  readonly locations: Pick<Locations, "canary">;
+  readonly locations: Locations;
   readonly numbers: Pick<RuleNumbers, "of">;
 }
 
@@ -48,6 +50,9 @@ export function resolveSet(
       identities: state.identities,
       cgroups: cgroupRoot(),
       numbers: (ids) => dryRun ? [] : numbers.of(ids),
+      mounts: new NestedMounts({
+        harmful: (covered) => harmfulMounts(covered, policy, locations, state.identities),
+      }),
     });
     for (const entry of covered) builder.add(entry);
     return { set: builder.build(), resolution };

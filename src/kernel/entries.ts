@@ -22,6 +22,8 @@ export interface SetEntry {
 /** Takes entries; one that was taken before changes nothing. */
 export interface EntrySink {
   add(entry: SetEntry): void;
+  /** Takes an entry out again, where entries can be. */
+  remove?(entry: SetEntry): void;
 }
 
 /** A rule covers a file under all its names. */

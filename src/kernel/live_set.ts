@@ -1,5 +1,6 @@
 /**
- * Adds entries to a set that is in the kernel already, while decisions are made by it: only ever more is covered.
+ * Adds entries to a set that is in the kernel already, while decisions are made by it, and takes out those of what is
+ * gone for good.
  *
  * @module
  */
@@ -8,7 +9,7 @@ import { SystemError } from "../../ffi/libc.ts";
 import type { SetIndex } from "./control.ts";
 import { type EntrySink, entryText, hasMask, type SetEntry } from "./entries.ts";
 import { AEGIS, ENTRY, KEY } from "./layout.ts";
-import { readEntry, viewOf, writeEntry, writeKey } from "./packed.ts";
+import { type EntryValue, readEntry, viewOf, writeEntry, writeKey } from "./packed.ts";
 import { admit, liveBitsOf } from "./set_builder.ts";
 import { entriesOf } from "./sets.ts";
 import type { KernelState } from "./state.ts";
@@ -61,24 +62,49 @@ export class LiveSet implements EntrySink, Disposable {
     if (bits !== 0) control.addBits(this.#index, bits);
   }
 
+  /** Takes out an entry of what cannot be met any more. The last slot's comes into its place: slots have no hole. */
+  remove(entry: SetEntry): void {
+    if (!this.#known.delete(entryText(entry))) return;
+    const there = this.#slotsOf(entry);
+    const at = there.findIndex(({ rule, node }) => rule === entry.rule && node === entry.node);
+    const last = there.at(-1);
+    if (at < 0 || last === undefined) return;
+    if (at < there.length - 1) {
+      writeKey(viewOf(this.#key), 0, { ...entry, slot: at });
+      writeEntry(viewOf(this.#value), 0, last);
+      this.#entries.update(this.#key, this.#value);
+    }
+    writeKey(viewOf(this.#key), 0, { ...entry, slot: there.length - 1 });
+    this.#entries.delete(this.#key);
+  }
+
   /** Closes the handle; the set stays. */
   [Symbol.dispose](): void {
     this.#entries[Symbol.dispose]();
   }
 
   #insert(entry: SetEntry): void {
+    const there = this.#slotsOf(entry);
+    if (there.length === AEGIS.SLOTS) return;
+    if (
+      there.some(({ rule, node, mask }) => rule === entry.rule && node === entry.node && mask === entry.mask)
+    ) return;
+    writeKey(viewOf(this.#key), 0, { ...entry, slot: there.length });
     writeEntry(viewOf(this.#value), 0, entry);
+    this.#entries.update(this.#key, this.#value);
+    this.added++;
+  }
+
+  /** What stands in the slots of one thing, in their order. */
+  #slotsOf(entry: SetEntry): EntryValue[] {
+    const there: EntryValue[] = [];
     for (let slot = 0; slot < AEGIS.SLOTS; slot++) {
       writeKey(viewOf(this.#key), 0, { ...entry, slot });
       const found = this.#entries.lookup(this.#key);
-      if (found === undefined) {
-        this.#entries.update(this.#key, this.#value);
-        this.added++;
-        return;
-      }
-      const there = readEntry(viewOf(found));
-      if (there.rule === entry.rule && there.node === entry.node && there.mask === entry.mask) return;
+      if (found === undefined) break;
+      there.push(readEntry(viewOf(found)));
     }
+    return there;
   }
 
   #merge(entry: SetEntry): void {

@@ -50,6 +50,23 @@ Deno.test("LiveSet adds nothing when an entry is there, whoever put it there", (
   deepStrictEqual(entriesIn(kernel), before);
 });
 
+Deno.test("LiveSet takes an entry out and leaves no hole, and can add it again", () => {
+  using kernel = new TestKernel();
+  using live = liveSetOf(kernel);
+  const [first, second, third] = [5, 3, 8].map((rule) => subtreeEntry(identity(7n), rule));
+  if (!first || !second || !third) throw new TypeError("Expected three entries");
+  for (const entry of [first, second, third]) live.add(entry);
+  const tail = identityTail(identity(7n));
+  live.remove(first);
+  live.remove(first);
+  deepStrictEqual(entriesIn(kernel), [`3:7:${tail}#0 8 0 0`, `3:7:${tail}#1 3 0 0`]);
+  live.remove(second);
+  live.remove(third);
+  deepStrictEqual(entriesIn(kernel), []);
+  live.add(second);
+  deepStrictEqual(entriesIn(kernel), [`3:7:${tail}#0 3 0 0`]);
+});
+
 Deno.test("LiveSet merges masks into what is there", () => {
   using kernel = new TestKernel();
   using live = liveSetOf(kernel);

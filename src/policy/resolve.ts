@@ -11,6 +11,7 @@ import { deviceNumber, type Identity } from "../kernel/packed.ts";
 import type { SetBuilder } from "../kernel/set_builder.ts";
 import { bindCgroup, type CgroupFolder, levelOf } from "./cgroups.ts";
 import type { CgroupRef, InodeTarget, PathTarget, Policy, Rule } from "./model.ts";
+import type { CoveredDirectory, NestedMounts } from "./nested_mounts.ts";
 import { OPERATIONS } from "./operations.ts";
 import { type PathMeaning, PlaceTree, PlaceWalker } from "./places.ts";
 import { formatCgroup, formatInodeTarget, formatPathTarget } from "./syntax.ts";
@@ -47,6 +48,8 @@ export interface ResolveContext {
   readonly cgroups: CgroupFolder | undefined;
   /** The lasting numbers of rule ids. */
   readonly numbers: (ids: readonly string[]) => number[];
+  /** Covers what is mounted below the policy's directories; by default nothing is. */
+  readonly mounts?: NestedMounts;
 }
 
 /** A policy that needs more than the kernel side has room for. */
@@ -79,7 +82,7 @@ export function resolvePolicy(policy: Policy, builder: SetBuilder, context: Reso
     })
   );
   for (const { cgroup } of callers.cgroupMasks) builder.reachCgroupLevel(levelOf(cgroup));
-  const resolved = new ResolvedPolicy(policy, indices, callers, context.cgroups);
+  const resolved = new ResolvedPolicy(policy, indices, callers, context);
   resolved.resolve(context.identities, builder);
   return resolved;
 }
@@ -91,6 +94,7 @@ export class ResolvedPolicy implements Resolution {
   readonly #indices: readonly number[];
   readonly #callers: Pick<CallerBits, "executables" | "cgroupMasks">;
   readonly #cgroups: CgroupFolder | undefined;
+  readonly #mounts: NestedMounts | undefined;
   readonly #tree = new PlaceTree();
   #targets: readonly ResolvedTarget[] = [];
   #waitingExecutables: readonly string[] = [];
@@ -100,12 +104,13 @@ export class ResolvedPolicy implements Resolution {
     policy: Policy,
     indices: readonly number[],
     callers: Pick<CallerBits, "executables" | "cgroupMasks">,
-    cgroups: CgroupFolder | undefined,
+    { cgroups, mounts }: Pick<ResolveContext, "cgroups" | "mounts">,
   ) {
     this.#policy = policy;
     this.#indices = indices;
     this.#callers = callers;
     this.#cgroups = cgroups;
+    this.#mounts = mounts;
   }
 
   /** Where each target of each rule stands, as of the last look. */
@@ -151,12 +156,20 @@ export class ResolvedPolicy implements Resolution {
         return isFirst || known === undefined ? addInode(sink, rule, target, index) : known;
       });
     });
+    this.#mounts?.cover(this.#coveredDirectories(), identities, sink);
     this.#waitingCgroups = this.#callers.cgroupMasks
       .filter(({ cgroup, mask }) => !bindCgroup(this.#cgroups, cgroup, mask, this.#tree, sink))
       .map(({ cgroup }) => cgroup);
     this.#waitingExecutables = this.#callers.executables
       .filter(({ path, mask }) => walker.bind(path, { kind: "executable", mask }) === undefined)
       .map(({ path }) => path);
+  }
+
+  #coveredDirectories(): CoveredDirectory[] {
+    return this.#policy.rules.flatMap((rule, position) =>
+      rule.paths.filter(({ subtree }) => subtree)
+        .map(({ path }) => ({ rule, index: this.#indices[position] ?? 0, path }))
+    );
   }
 }
 

@@ -311,10 +311,30 @@ const ops: readonly Scene[] = [
 
 const nested: readonly Scene[] = [
   {
-    name: "is not covered unless it is named",
+    name: "is covered as if it was named, and stays so where else it is seen",
+    files: [...files, "tree/mnt/", "view/"],
+    before: ["ok mount tmpfs none @tree/mnt", "ok put @tree/mnt/file text", "ok bind @tree/mnt @view"],
+    lines: [
+      ...["EPERM open-read @tree/mnt/file", "EPERM open-read @view/file", "EPERM open-read @tree/secret"],
+      ...["EPERM bind-open @tree/mnt @tree/sub @tree/sub/file", control],
+    ],
+    event: "read",
+  },
+  {
+    name: "is covered when it comes later, and what is mounted in it",
     files: [...files, "tree/mnt/"],
-    before: ["ok mount tmpfs none @tree/mnt", "ok put @tree/mnt/file text"],
-    lines: ["ok open-read @tree/mnt/file", "EPERM open-read @tree/secret", control],
+    rule: reading,
+    lines: [
+      ...["ok mount tmpfs none @tree/mnt", "ok put @tree/mnt/file text", "ok mkdir @tree/mnt/more"],
+      ...["ok mount tmpfs none @tree/mnt/more", "ok put @tree/mnt/more/file text", control],
+    ],
+    later: ["EPERM open-read @tree/mnt/file", "EPERM open-read @tree/mnt/more/file", control],
+  },
+  {
+    name: "a directory from elsewhere, bound there, is covered; not one without which the host does not run",
+    files: [...files, "tree/mnt/", "tree/usr/", "out/", "out/file"],
+    before: ["ok bind @out @tree/mnt", "ok bind /usr @tree/usr"],
+    lines: ["EPERM open-read @tree/mnt/file", "EPERM open-read @out/file", "ok open-dir /usr/lib", control],
   },
   {
     name: "is covered where it is named",
