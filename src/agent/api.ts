@@ -23,6 +23,7 @@ import type { Problem } from "../policy/problem.ts";
 import type { Degradation } from "./degradation.ts";
 import type { EmergencyView } from "./emergency_api.ts";
 import type { HandExemptionView } from "./hand_api.ts";
+import type { OldLinksView } from "./old_links_view.ts";
 
 /** What the host gets right now; contract section 1. */
 export type Posture = typeof POSTURES[number];
@@ -115,6 +116,8 @@ export interface PolicyView extends PolicySummary {
   readonly applied: string;
   readonly file: string;
   readonly rule_list: readonly RuleView[];
+  /** The search for hard links out of `DIR/**` that are older than the policy; absent without such rules. */
+  readonly old_links?: OldLinksView;
   readonly allow: { readonly cgroups: readonly string[]; readonly by_hand?: readonly HandExemptionView[] };
 }
 

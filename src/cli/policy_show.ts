@@ -4,6 +4,7 @@
  * @module
  */
 import type { PolicyView, RuleView } from "../agent/api.ts";
+import { oldLinksText } from "../agent/old_links_view.ts";
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent } from "./definition.ts";
@@ -45,6 +46,7 @@ export function policyText(view: PolicyView, style: Output["style"]): string {
   for (const { cgroup, expires } of view.allow.by_hand ?? []) {
     lines.push(`  exempt by hand: ${printable(cgroup)}${expires === null ? "" : ` until ${expires}`}`);
   }
+  if (view.old_links) lines.push(`  ${oldLinksText(view.old_links)}`);
   return `${lines.join("\n")}\n\n${tableText(COLUMNS, view.rule_list.flatMap(ruleRows))}`;
 }
 

@@ -128,6 +128,14 @@ export class ResolvedPolicy implements Resolution {
     return this.#waitingCgroups;
   }
 
+  /** The directories below which rules cover everything. */
+  get directories(): CoveredDirectory[] {
+    return this.#policy.rules.flatMap((rule, position) =>
+      rule.paths.filter(({ subtree }) => subtree)
+        .map(({ path }) => ({ rule, index: this.#indices[position] ?? 0, path }))
+    );
+  }
+
   /** Looks at the paths of some rules, given by their ids, and adds what stands there to the sink. */
   resolveRules(ids: ReadonlySet<string>, identities: Identities, sink: EntrySink): void {
     using walker = new PlaceWalker(identities, this.#tree, sink);
@@ -156,20 +164,13 @@ export class ResolvedPolicy implements Resolution {
         return isFirst || known === undefined ? addInode(sink, rule, target, index) : known;
       });
     });
-    this.#mounts?.cover(this.#coveredDirectories(), identities, sink);
+    this.#mounts?.cover(this.directories, identities, sink);
     this.#waitingCgroups = this.#callers.cgroupMasks
       .filter(({ cgroup, mask }) => !bindCgroup(this.#cgroups, cgroup, mask, this.#tree, sink))
       .map(({ cgroup }) => cgroup);
     this.#waitingExecutables = this.#callers.executables
       .filter(({ path, mask }) => walker.bind(path, { kind: "executable", mask }) === undefined)
       .map(({ path }) => path);
-  }
-
-  #coveredDirectories(): CoveredDirectory[] {
-    return this.#policy.rules.flatMap((rule, position) =>
-      rule.paths.filter(({ subtree }) => subtree)
-        .map(({ path }) => ({ rule, index: this.#indices[position] ?? 0, path }))
-    );
   }
 }
 

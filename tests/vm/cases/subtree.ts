@@ -141,6 +141,13 @@ const moving: readonly Scene[] = [
     lines: ["ok link @tree/sub/secret @out", "ok unlink @tree/sub/secret", "EPERM open-read @out", control],
   },
   {
+    name: "linked out before the rule",
+    before: ["ok link @tree/sub/secret @out", "ok link @tree/secret @tree/also"],
+    later: ["EPERM open-read @out", "EPERM open-read @tree/also", control],
+    lines: ["ok unlink @tree/also", "ok link @tree/secret @tree/also", "EPERM open-write @tree/sub/secret"],
+    event: "write",
+  },
+  {
     name: "linked out through a descriptor",
     lines: [
       "ok link-proc-fd @tree/secret @out",
