@@ -37,6 +37,7 @@ try {
       ["events", "events.ts"],
       ["fleet", "fleet.ts"],
       ["files", "files.ts"],
+      ["following", "following.ts"],
     ] as const
   ) {
     reports.push(...await reportsOf(category, [], [`${ROOT}/tests/host/${file}`, "--agent", values.agent]));
