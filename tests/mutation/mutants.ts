@@ -22,15 +22,13 @@ const edit = (file: string, find: string, put: string): Edit => ({ file, find, p
 export const MUTANTS: readonly Mutant[] = [
   {
     name: "generation ignored",
-    edits: [
-      edit("decide.h", "return (__u64)dev << 32 | gen;", "return (__u64)dev << 32;"),
-      edit(
-        "aegis.bpf.c",
-        "state.told.id.gen = BPF_CORE_READ(inode, i_generation);",
-        "state.told.id.gen = 0;",
-      ),
-    ],
+    edits: [edit("identity.h", "return (__u64)dev << 32 | gen;", "return (__u64)dev << 32;")],
     caught: { category: "inode reuse", name: "a new file: every operation goes through" },
+  },
+  {
+    name: "subvolumes ignored",
+    edits: [edit("identity.h", "if (!state.btrfs.root_before)", "if (state.btrfs.root_before)")],
+    caught: { category: "btrfs", name: "two subvolumes with the same inode number, of one transaction" },
   },
   {
     name: "filter not set for what comes to stand at a path",
