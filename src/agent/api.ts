@@ -19,6 +19,7 @@
  * @module
  */
 import type { Backend } from "../kernel/backend.ts";
+import type { MountView } from "../policy/nested_mounts.ts";
 import type { Problem } from "../policy/problem.ts";
 import type { Degradation } from "./degradation.ts";
 import type { EmergencyView } from "./emergency_api.ts";
@@ -116,6 +117,8 @@ export interface PolicyView extends PolicySummary {
   readonly applied: string;
   readonly file: string;
   readonly rule_list: readonly RuleView[];
+  /** What is mounted below directories of `DIR/**`; absent where nothing is. */
+  readonly mounts?: readonly MountView[];
   /** The search for hard links out of `DIR/**` that are older than the policy; absent without such rules. */
   readonly old_links?: OldLinksView;
   readonly allow: { readonly cgroups: readonly string[]; readonly by_hand?: readonly HandExemptionView[] };

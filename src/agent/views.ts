@@ -67,6 +67,7 @@ export function policyViewOf(inForce: InForce, state: KernelState, hand: HandLis
     applied: new Date(Number(inForce.appliedNs / 1_000_000n)).toISOString(),
     file: inForce.file,
     rule_list: rules,
+    ...(inForce.resolution.mounts.length === 0 ? {} : { mounts: inForce.resolution.mounts }),
     allow: {
       cgroups: own.allow.cgroups.map(formatCgroup),
       ...(hand.cgroups.length === 0 ? {} : { by_hand: hand.cgroups }),

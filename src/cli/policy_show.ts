@@ -46,6 +46,10 @@ export function policyText(view: PolicyView, style: Output["style"]): string {
   for (const { cgroup, expires } of view.allow.by_hand ?? []) {
     lines.push(`  exempt by hand: ${printable(cgroup)}${expires === null ? "" : ` until ${expires}`}`);
   }
+  for (const { rule, path, state } of view.mounts ?? []) {
+    const why = state === "covered" ? "" : ", as the host does not run without it";
+    lines.push(`  mounted below a directory of ${rule}: ${printable(path)}, ${state}${why}`);
+  }
   if (view.old_links) lines.push(`  ${oldLinksText(view.old_links)}`);
   return `${lines.join("\n")}\n\n${tableText(COLUMNS, view.rule_list.flatMap(ruleRows))}`;
 }

@@ -164,6 +164,11 @@ const VIEW: PolicyView = {
       { target: "/srv/tls/\x1bcert", line: 6, state: "waiting" },
     ],
   }, { id: "data", line: 7, mode: "audit", effect: "audit", deny: ["read"], in: ["web", "db"], targets: [] }],
+  mounts: [
+    { rule: "data", path: "/srv/data/disk", state: "covered" },
+    { rule: "data", path: "/srv/data/usr", state: "left alone" },
+  ],
+  old_links: { looked: 12, covered: 1, state: "whole" },
   allow: { cgroups: ["/system.slice/backup.service"] },
 };
 
@@ -177,6 +182,9 @@ Deno.test("policy show prints rules and where their targets stand", async () => 
   applied 2026-11-24T12:00:00.000Z from /etc/aegisbpf/policy.yaml, generation 3
   sha256 ${"ab".repeat(32)}, unsigned
   exempt cgroups: /system.slice/backup.service
+  mounted below a directory of data: /srv/data/disk, covered
+  mounted below a directory of data: /srv/data/usr, left alone, as the host does not run without it
+  1 older hard link out of directories covered
 
 RULE      EFFECT  OPERATIONS  IN          TARGET               STATE
 tls-keys  deny    read,write  everywhere  /srv/tls/key         bound 8:1:131074:5

@@ -27,6 +27,16 @@ export interface CoveredMount {
   readonly mountPoint: string;
 }
 
+/** What is mounted below a directory of a rule. */
+export interface MountView {
+  /** Id of the rule. */
+  readonly rule: string;
+  /** Where it is mounted. */
+  readonly path: string;
+  /** `left alone`: covering it would lock the host out. */
+  readonly state: "covered" | "left alone";
+}
+
 /** How to follow mounts. */
 export interface NestedMountsOptions {
   /** Which of these would lock the host out: they are left alone. */
@@ -42,9 +52,15 @@ export class NestedMounts {
   readonly #added = new Map<string, { readonly entry: SetEntry; readonly device: string }>();
   /** Whether a mount would do harm, by rule and mount. */
   #harmful = new Map<string, boolean>();
+  #views: readonly MountView[] = [];
 
   constructor({ harmful, mounts = readMounts }: NestedMountsOptions) {
     this.#options = { harmful, mounts };
+  }
+
+  /** What there was at the last look. */
+  get views(): readonly MountView[] {
+    return this.#views;
   }
 
   /**
@@ -59,6 +75,11 @@ export class NestedMounts {
     for (const { key, mount, index } of nested) {
       if (this.#harmful.get(key) === false) this.#add(mount, index, identities, sink);
     }
+    this.#views = nested.map(({ key, rule, mount: { mountPoint } }) => ({
+      rule: rule.id,
+      path: mountPoint,
+      state: this.#harmful.get(key) === false ? "covered" : "left alone",
+    }));
     this.#forget(new Set(mounts.map(({ device }) => device)), sink);
   }
 

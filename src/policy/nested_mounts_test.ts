@@ -35,6 +35,10 @@ class Ground {
     });
   }
 
+  get views(): string[][] {
+    return this.#mounts.views.map(({ path, state }) => [path, state]);
+  }
+
   /** Inode numbers of what is covered after a look: lengths of the mount points. */
   look(...lines: string[]): number[] {
     this.lines = lines;
@@ -74,6 +78,7 @@ Deno.test("cover() leaves alone what would lock the host out, and asks once for 
   const usr = "8:1 /usr /srv/tree/usr rw - ext4 /dev/sda1 rw";
   deepStrictEqual(ground.look(DISK, usr), ["/srv/tree/a".length]);
   deepStrictEqual(ground.look(DISK, usr), ["/srv/tree/a".length]);
+  deepStrictEqual(ground.views, [["/srv/tree/a", "covered"], ["/srv/tree/usr", "left alone"]]);
   deepStrictEqual(ground.asked.map(({ mountPoint }) => mountPoint), ["/srv/tree/a", "/srv/tree/usr"]);
 });
 

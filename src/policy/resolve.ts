@@ -11,7 +11,7 @@ import { deviceNumber, type Identity } from "../kernel/packed.ts";
 import type { SetBuilder } from "../kernel/set_builder.ts";
 import { bindCgroup, type CgroupFolder, levelOf } from "./cgroups.ts";
 import type { CgroupRef, InodeTarget, PathTarget, Policy, Rule } from "./model.ts";
-import type { CoveredDirectory, NestedMounts } from "./nested_mounts.ts";
+import type { CoveredDirectory, MountView, NestedMounts } from "./nested_mounts.ts";
 import { OPERATIONS } from "./operations.ts";
 import { type PathMeaning, PlaceTree, PlaceWalker } from "./places.ts";
 import { formatCgroup, formatInodeTarget, formatPathTarget } from "./syntax.ts";
@@ -134,6 +134,11 @@ export class ResolvedPolicy implements Resolution {
       rule.paths.filter(({ subtree }) => subtree)
         .map(({ path }) => ({ rule, index: this.#indices[position] ?? 0, path }))
     );
+  }
+
+  /** What is mounted below them, as of the last look. */
+  get mounts(): readonly MountView[] {
+    return this.#mounts?.views ?? [];
   }
 
   /** Looks at the paths of some rules, given by their ids, and adds what stands there to the sink. */
