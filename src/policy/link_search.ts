@@ -5,7 +5,8 @@
  * @module
  */
 import { lstatSync, readdirSync } from "node:fs";
-import type { CoveredDirectory } from "./nested_mounts.ts";
+import { readMounts } from "../kernel/host.ts";
+import { type CoveredDirectory, realPath } from "./nested_mounts.ts";
 
 /** A file that has a name outside of a directory whose subtree a rule covers. */
 export interface LinkedFile {
@@ -68,10 +69,14 @@ class Tree {
   readonly #folders: string[];
   readonly #linked: Linked = new Map();
   readonly #device: bigint | undefined;
+  /** What is bound from elsewhere into the directory is not of it. */
+  readonly #mountPoints: ReadonlySet<string>;
 
   constructor(path: string) {
-    this.#device = statOf(`${path}/.`)?.dev;
-    this.#folders = [path];
+    const real = realPath(path);
+    this.#device = statOf(real)?.dev;
+    this.#folders = [real];
+    this.#mountPoints = new Set(readMounts().map(({ mountPoint }) => mountPoint).filter((at) => at !== real));
   }
 
   get isRead(): boolean {
@@ -81,7 +86,8 @@ class Tree {
   /** Reads one directory; gives how many names it has. */
   readOne(): number {
     const folder = this.#folders.pop();
-    if (folder === undefined || statOf(`${folder}/.`)?.dev !== this.#device) return 0;
+    if (folder === undefined || this.#mountPoints.has(folder)) return 0;
+    if (statOf(folder)?.dev !== this.#device) return 0;
     const entries = namesIn(folder);
     for (const entry of entries) {
       const path = `${folder}/${entry.name}`;

@@ -1,4 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { mount, MountFlags, unmount } from "../../ffi/libc.ts";
 import { LinkSearch } from "./link_search.ts";
 import type { CoveredDirectory } from "./nested_mounts.ts";
 import { acceptPolicy } from "./testing.ts";
@@ -39,6 +40,20 @@ Deno.test("step() finds files that have a name outside, and none whose names are
   deepStrictEqual(search.step(10_000), [{ path: `${ground.folder}/tree/sub/two`, index: 3 }]);
   ok(search.isOver && !search.isCut);
   strictEqual(search.looked, 5);
+});
+
+Deno.test("step() leaves alone what is mounted in the directory", () => {
+  using ground = new Ground();
+  Deno.mkdirSync(`${ground.folder}/other`);
+  Deno.writeTextFileSync(`${ground.folder}/other/file`, "other");
+  ground.link("other/file", "out");
+  Deno.mkdirSync(`${ground.folder}/tree/at`);
+  mount(`${ground.folder}/other`, `${ground.folder}/tree/at`, "", MountFlags.Bind);
+  try {
+    deepStrictEqual(ground.search().step(10_000), []);
+  } finally {
+    unmount(`${ground.folder}/tree/at`);
+  }
 });
 
 Deno.test("step() goes on where it stopped", () => {

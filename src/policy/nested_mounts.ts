@@ -151,8 +151,8 @@ function rootAt(mountPoint: string, identities: Pick<Identities, "of">): Identit
   }
 }
 
-/** The directory as mountinfo names it; where there is none, nothing is mounted below it. */
-function realPath(path: string): string {
+/** A directory as mountinfo names it; where there is none, nothing is mounted below it. */
+export function realPath(path: string): string {
   try {
     return realpathSync.native(path);
   } catch {
