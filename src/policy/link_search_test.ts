@@ -1,8 +1,11 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { mount, MountFlags, unmount } from "../../ffi/libc.ts";
+import { libc, mount, MountFlags, unmount } from "../../ffi/libc.ts";
 import { LinkSearch } from "./link_search.ts";
 import type { CoveredDirectory } from "./nested_mounts.ts";
 import { acceptPolicy } from "./testing.ts";
+
+// Opened here, or the first test that needs it would seem to leak it.
+libc();
 
 /** A directory `tree` beside one with other names. */
 class Ground implements Disposable {

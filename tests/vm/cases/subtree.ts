@@ -338,10 +338,10 @@ const nested: readonly Scene[] = [
     later: ["EPERM open-read @tree/mnt/file", "EPERM open-read @tree/mnt/more/file", control],
   },
   {
-    name: "a directory from elsewhere, bound there, is covered; not one without which the host does not run",
-    files: [...files, "tree/mnt/", "tree/usr/", "out/", "out/file"],
-    before: ["ok bind @out @tree/mnt", "ok bind /usr @tree/usr"],
-    lines: ["EPERM open-read @tree/mnt/file", "EPERM open-read @out/file", "ok open-dir /usr/lib", control],
+    name: "a directory from elsewhere that is bound there is covered",
+    files: [...files, "tree/mnt/", "out/", "out/file"],
+    before: ["ok bind @out @tree/mnt"],
+    lines: ["EPERM open-read @tree/mnt/file", "EPERM open-read @out/file", control],
   },
   {
     name: "is covered where it is named",
