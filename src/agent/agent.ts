@@ -161,7 +161,6 @@ export class Agent {
       this.rollout.tick();
       epochs.drained();
       this.#followBound();
-      this.#searchOldLinks();
       const now = performance.now();
       if (now - swept >= SWEEP_MS) {
         swept = now;
@@ -233,11 +232,6 @@ export class Agent {
     this.#nextFollowAt = now + (now - started) * FOLLOW_PAUSE;
   }
 
-  #searchOldLinks(): void {
-    const outcome = this.engine.oldLinks.tick();
-    if (outcome !== undefined) this.log(outcome);
-  }
-
   /** Looks at what stands at the rules' places now, or at those of some rules, and reports what changed. */
   follow(rules?: ReadonlySet<string>): void {
     const bound = this.#bound.splice(0);
@@ -289,9 +283,7 @@ export class Agent {
     const { current } = this.engine;
     if (current === undefined) return null;
     const hand = { ...this.hand.rules(), ...this.hand.exemptions() };
-    const oldLinks = this.engine.oldLinks.view();
-    const view = policyViewOf(current, this.#parts.up.state, hand);
-    return oldLinks ? { ...view, old_links: oldLinks } : view;
+    return policyViewOf(current, this.#parts.up.state, hand);
   }
 
   /**

@@ -24,7 +24,6 @@ import type { Problem } from "../policy/problem.ts";
 import type { Degradation } from "./degradation.ts";
 import type { EmergencyView } from "./emergency_api.ts";
 import type { HandExemptionView } from "./hand_api.ts";
-import type { OldLinksView } from "./old_links_view.ts";
 
 /** What the host gets right now; contract section 1. */
 export type Posture = typeof POSTURES[number];
@@ -119,8 +118,6 @@ export interface PolicyView extends PolicySummary {
   readonly rule_list: readonly RuleView[];
   /** What is mounted below directories of `DIR/**`; absent where nothing is. */
   readonly mounts?: readonly MountView[];
-  /** The search for hard links out of `DIR/**` that are older than the policy; absent without such rules. */
-  readonly old_links?: OldLinksView;
   readonly allow: { readonly cgroups: readonly string[]; readonly by_hand?: readonly HandExemptionView[] };
 }
 

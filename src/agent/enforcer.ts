@@ -9,7 +9,7 @@ import { BpfLoadError } from "../../ffi/load_error.ts";
 import { type Hook, hookOfProgram, hookProgram, HOOKS } from "../kernel/backend.ts";
 import { readCounters } from "../kernel/counters.ts";
 import type { SetIndex } from "../kernel/control.ts";
-import type { EntrySink, SetEntry } from "../kernel/entries.ts";
+import type { SetEntry } from "../kernel/entries.ts";
 import { coveredThings } from "../kernel/learnt.ts";
 import { LiveSet } from "../kernel/live_set.ts";
 import type { Pins } from "../kernel/pins.ts";
@@ -139,11 +139,6 @@ export class Enforcer {
     }
     if (!rules && moved !== 0) control.settleMoved(moved);
     return changedTargets(before, resolved.targets);
-  }
-
-  /** Takes what more is to be covered by the set in force; undefined before the first. */
-  get sink(): EntrySink | undefined {
-    return this.#current?.live;
   }
 
   /** Files that the kernel side could not add to the set in force by itself. */

@@ -32,7 +32,6 @@ import {
   WITHOUT_POLICY,
 } from "./in_force.ts";
 import type { Locations } from "./locations.ts";
-import { OldLinks } from "./old_links.ts";
 import type { PolicyStore } from "./policy_store.ts";
 import { Refusal } from "./refusal.ts";
 import { resolveSet, type ResolveSetOptions } from "./resolve_set.ts";
@@ -54,7 +53,6 @@ export interface EngineContext {
 /** Holds the policy in force and puts others into force. */
 export class PolicyEngine {
   readonly numbers: RuleNumbers;
-  readonly oldLinks: OldLinks;
   readonly #context: EngineContext;
   readonly #enforcer: Enforcer;
   readonly #beside: Beside;
@@ -70,7 +68,6 @@ export class PolicyEngine {
     this.#context = context;
     this.numbers = new RuleNumbers(context.state.maps.rule_names);
     this.#enforcer = new Enforcer(context.state, context.pins, context.switched);
-    this.oldLinks = new OldLinks(context.state.identities, () => this.#enforcer.sink);
     this.#beside = context.beside ?? NOTHING_BESIDE;
     this.#carrier = {
       state: context.state,
@@ -208,7 +205,6 @@ export class PolicyEngine {
     this.#pending = undefined;
     const isFollowed = this.#enforcer.revert();
     this.#current = isFollowed && previous && isInForce(previous) ? previous : undefined;
-    if (this.#current) this.oldLinks.begin(this.#current);
     if (this.#current === undefined) {
       // An earlier agent's: the kernel has it, this one has yet to look at its paths.
       const whole = this.#whole(previous ?? WITHOUT_POLICY);
@@ -319,7 +315,6 @@ export class PolicyEngine {
     const inForce = { ...checked, warnings, resolution, missingHooks, generation, appliedNs };
     this.#current = isNothing ? undefined : inForce;
     this.#extra = extra;
-    this.oldLinks.begin(inForce);
     return inForce;
   }
 

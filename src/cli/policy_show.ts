@@ -4,7 +4,6 @@
  * @module
  */
 import type { PolicyView, RuleView } from "../agent/api.ts";
-import { oldLinksText } from "../agent/old_links_view.ts";
 import { AgentClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { JSON_OPTION, type Parent } from "./definition.ts";
@@ -50,7 +49,6 @@ export function policyText(view: PolicyView, style: Output["style"]): string {
     const why = state === "covered" ? "" : ", as the host does not run without it";
     lines.push(`  mounted below a directory of ${rule}: ${printable(path)}, ${state}${why}`);
   }
-  if (view.old_links) lines.push(`  ${oldLinksText(view.old_links)}`);
   return `${lines.join("\n")}\n\n${tableText(COLUMNS, view.rule_list.flatMap(ruleRows))}`;
 }
 
