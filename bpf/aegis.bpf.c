@@ -232,7 +232,7 @@ int tell_identity(struct bpf_raw_tracepoint_args *ctx)
 		inode = BPF_CORE_READ(dentry, d_inode);
 	}
 	note_identity(&state.told.id, BPF_CORE_READ(inode, i_ino), tail_at(inode));
-	state.told.magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	state.told_magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	state.told.mode = BPF_CORE_READ(inode, i_mode);
 	state.told.nlink = BPF_CORE_READ(inode, i_nlink);
 	state.told.seen++;

@@ -151,8 +151,7 @@ struct aegis_told {
 	struct aegis_identity id;
 	__u32 mode;
 	__u32 nlink;
-	__u64 magic; /* of its file system */
-	__u64 seen;  /* grows with every answer */
+	__u64 seen; /* grows with every answer */
 };
 
 /* Where btrfs keeps the number of an inode's subvolume, in bytes. It is a module: the agent asks once it is there. */
@@ -170,14 +169,15 @@ struct aegis_btrfs {
 #define AEGIS_PLACE_FILTER_BITS 12
 #define AEGIS_FILTER_FACTOR 0x9e3779b97f4a7c15ull
 
-/* All global state, mapped by the agent as one piece of memory. */
+/* All global state, mapped by the agent as one piece of memory. A schema adds at the end: what older pins hold is read. */
 struct aegis_state {
 	struct aegis_control control;
 	struct aegis_told told;
-	struct aegis_btrfs btrfs;
 	__u8 file_filter[2][1 << AEGIS_FILE_FILTER_BITS];
 	__u8 dir_filter[2][1 << AEGIS_DIR_FILTER_BITS];
 	__u8 place_filter[2][1 << AEGIS_PLACE_FILTER_BITS];
+	__u64 told_magic; /* of the file system of what was told */
+	struct aegis_btrfs btrfs;
 };
 
 /* A flow is a stream of equal decisions: its count is exact, its records are coalesced. */

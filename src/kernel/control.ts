@@ -267,7 +267,7 @@ export class Control {
       identity: readIdentity(this.#view, STATE.told + TOLD.id),
       mode: this.#view.getUint32(STATE.told + TOLD.mode, true),
       links: this.#view.getUint32(STATE.told + TOLD.nlink, true),
-      magic: this.#view.getBigUint64(STATE.told + TOLD.magic, true),
+      magic: this.#view.getBigUint64(STATE.told_magic, true),
       seen: this.#view.getBigUint64(STATE.told + TOLD.seen, true),
     };
   }

@@ -240,18 +240,18 @@ export const STATE = {
   SIZE: 303480,
   control: 0,
   told: 328,
-  btrfs: 368,
-  file_filter: 376,
-  dir_filter: 262520,
-  place_filter: 295288,
+  file_filter: 360,
+  dir_filter: 262504,
+  place_filter: 295272,
+  told_magic: 303464,
+  btrfs: 303472,
 } as const;
 
 /** `struct aegis_told`: offsets of its members. */
 export const TOLD = {
-  SIZE: 40,
+  SIZE: 32,
   id: 0,
   mode: 16,
   nlink: 20,
-  magic: 24,
-  seen: 32,
+  seen: 24,
 } as const;

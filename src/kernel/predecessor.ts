@@ -16,8 +16,8 @@ import { viewOf } from "./packed.ts";
 import { mapPin } from "./pins.ts";
 import { type KernelState, type MapName, type Maps, openObject } from "./state.ts";
 
-/** The schemas whose counters, flows, records and control are laid out as this version's. */
-export const READABLE: readonly number[] = [1, 2];
+/** The schemas whose counters, flows, records and control are laid out as this version's, as far as they go. */
+export const READABLE: readonly number[] = [1, 2, 3];
 
 /** What is pinned cannot be read by this version. */
 export class UnreadableError extends Error {
@@ -143,6 +143,8 @@ const MARK = 2 ** 40;
 interface Shape {
   readonly key?: number;
   readonly value?: number;
+  /** What a value may miss at its end. */
+  readonly newer?: number;
 }
 
 /** The maps that are read here, and what an entry of them must measure. */
@@ -155,13 +157,14 @@ const SHAPES: Readonly<Record<Exclude<MapName, "flows_odd" | "past">, Shape>> = 
   reported: { key: FLOW_KEY.SIZE, value: 8 },
   rule_names: { key: 4, value: 64 },
   records: {},
-  ".bss.state": { value: STATE.SIZE },
+  ".bss.state": { value: STATE.SIZE, newer: STATE.SIZE - STATE.told_magic },
 };
 
 function openMaps(folder: string, opened: DisposableStack): Maps {
-  const open = (name: MapName, { key, value }: Shape) => {
+  const open = (name: MapName, { key, value, newer = 0 }: Shape) => {
     const map = opened.use(BpfMap.fromPin(`${folder}/${mapPin(name)}`));
-    if ((key ?? map.keySize) !== map.keySize || (value ?? map.valueSize) !== map.valueSize) {
+    const { keySize, valueSize } = map, whole = value ?? valueSize;
+    if ((key ?? keySize) !== keySize || valueSize > whole || valueSize < whole - newer) {
       throw new UnreadableError(`map ${name} has another layout`);
     }
     return [name, map] as const;
