@@ -53,6 +53,7 @@ export const LIBBPF_SYMBOLS = {
   bpf_object__open_mem: { parameters: ["buffer", "usize", "buffer"], result: "pointer" },
 
   bpf_prog_get_fd_by_id: { parameters: ["u32"], result: "i32" },
+  bpf_prog_load: { parameters: ["u32", "buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
   bpf_prog_test_run_opts: { parameters: ["i32", "buffer"], result: "i32" },
 
   bpf_program__attach: { parameters: ["pointer"], result: "pointer" },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ProgramKind } from "../../ffi/program_types.ts";
 import { BACKEND } from "./layout.ts";
 
 /** Backends, best first. */
@@ -55,6 +56,11 @@ export function programsOf(backend: Backend): readonly string[] {
   return backend === "tracepoint" ? ["tp_sys_exit"] : [`${PREFIXES[backend]}_file_open`];
 }
 
+/** The kind of the programs that decide about opens; undefined where the object alone says it. */
+export function programKind(backend: Backend): ProgramKind | undefined {
+  return KINDS[backend];
+}
+
 /** The program of a backend for a hook; undefined where the backend does not see it. */
 export function hookProgram(backend: Backend, hook: Hook): string | undefined {
   if (hook === "cgroup_mkdir") return "tp_cgroup_mkdir";
@@ -74,6 +80,13 @@ const NUMBERS: Readonly<Record<Backend, number>> = {
   fmod_ret: BACKEND.FMOD_RET,
   fentry: BACKEND.FENTRY,
   tracepoint: BACKEND.TRACEPOINT,
+};
+
+/** By `BPF_PROG_TYPE_LSM` and `BPF_PROG_TYPE_TRACING`, `BPF_LSM_MAC`, `BPF_MODIFY_RETURN` and `BPF_TRACE_FENTRY` of linux/bpf.h. */
+const KINDS: Readonly<Partial<Record<Backend, ProgramKind>>> = {
+  lsm: { type: 29, attachType: 27 },
+  fmod_ret: { type: 26, attachType: 26 },
+  fentry: { type: 26, attachType: 24 },
 };
 
 const PREFIXES: Readonly<Record<Exclude<Backend, "tracepoint">, string>> = {

@@ -11,6 +11,7 @@ import {
   hookProgram,
   HOOKS,
   OPTIONAL_HOOKS,
+  programKind,
   programsOf,
 } from "./backend.ts";
 
@@ -21,6 +22,16 @@ Deno.test("backendOfNumber() gives back the backend of each number, and nothing 
 
 Deno.test("canEnforce() holds for the first two backends only", () => {
   deepStrictEqual(BACKENDS.map(canEnforce), [true, true, false, false]);
+});
+
+Deno.test("programKind() is the kind of the programs that decide about opens", () => {
+  using object = BpfObject.open(loadAsset("aegis.bpf.o"), "aegis");
+  for (const backend of BACKENDS.filter((backend) => backend !== "tracepoint")) {
+    const [{ type, attachType } = { type: 0, attachType: 0 }] = programsOf(backend).map((name) =>
+      object.program(name)
+    );
+    deepStrictEqual(programKind(backend), { type, attachType }, backend);
+  }
 });
 
 Deno.test("programsOf() and hookProgram() name programs that the object has", () => {

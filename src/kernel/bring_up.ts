@@ -6,9 +6,17 @@
  */
 import { BpfLoadError } from "../../ffi/load_error.ts";
 import { SystemError, unlink } from "../../ffi/libc.ts";
+import { refusesAll } from "../../ffi/program_types.ts";
 import { loadAsset } from "./assets.ts";
-import { type Backend, BACKENDS, canEnforce, hookOfProgram } from "./backend.ts";
-import { ensureCanary, installCanaryOnly, probeCanary, provesBackend, renewCanary } from "./canary.ts";
+import { type Backend, BACKENDS, canEnforce, hookOfProgram, programKind } from "./backend.ts";
+import {
+  ensureCanary,
+  forgetCanary,
+  installCanaryOnly,
+  probeCanary,
+  provesBackend,
+  renewCanary,
+} from "./canary.ts";
 import { chargesLockedMemory } from "./host.ts";
 import type { OtherPins, PinMeta, Pins } from "./pins.ts";
 import { type KernelState, loadAndAttach, type LoadOptions } from "./state.ts";
@@ -169,7 +177,7 @@ function choose(
       const outcome = attempt(
         backend,
         probe,
-        (proved) => load.reuse ? again(proved, load) : keep(proved, canary),
+        (proved) => load.reuse ? again(proved, load) : keep(proved, canary, probe),
       );
       if (typeof outcome !== "string") return { state: outcome, rejected };
       rejected.push({ backend, reason: outcome });
@@ -187,9 +195,10 @@ function again(proved: KernelState, load: LoadOptions): KernelState {
   return loadAndAttach(backend, load);
 }
 
-function keep(proved: KernelState, canary: string): KernelState {
-  installCanaryOnly(proved, canary);
-  return proved;
+/** The set that names the probe goes on with the canary: for another one the kernel would be waited for twice more. */
+function keep(proved: KernelState, canary: string, probe: string): KernelState {
+  if (renewCanary(proved, canary) && forgetCanary(proved, probe)) return proved;
+  throw new SystemError(ENOENT, "open", canary);
 }
 
 /** What became of each backend that was attached for a moment; `reason`: why it does not work. */
@@ -211,6 +220,9 @@ function attempt(
   probe: string,
   use: (proved: KernelState) => KernelState,
 ): KernelState | string {
+  const kind = programKind(backend);
+  // Asked first, since loading the object takes longer than all else that a start does.
+  if (kind && refusesAll(kind)) return notPermitted();
   let state: KernelState | undefined;
   try {
     state = loadAndAttach(backend);
@@ -238,13 +250,16 @@ function removeFile(path: string): void {
   }
 }
 
-/** EPERM is explained here: libbpf would advise to raise the limit on locked memory, which later kernels ignore. */
 function reasonOf(error: BpfLoadError | SystemError): string {
-  if (error.errno === EPERM) {
-    const limit = chargesLockedMemory() ? "the limit on locked memory, " : "";
-    return `this kernel does not permit such programs (EPERM; ${limit}lockdown, or no support)`;
-  }
+  if (error.errno === EPERM) return notPermitted();
   return error.message.split("\n")[0] ?? error.message;
 }
 
+/** EPERM is explained here: libbpf would advise to raise the limit on locked memory, which later kernels ignore. */
+function notPermitted(): string {
+  const limit = chargesLockedMemory() ? "the limit on locked memory, " : "";
+  return `this kernel does not permit such programs (EPERM; ${limit}lockdown, or no support)`;
+}
+
 const EPERM = 1;
+const ENOENT = 2;

@@ -6,7 +6,9 @@
  */
 import { bootTimeNs } from "../../ffi/clock.ts";
 import { openAt, SystemError } from "../../ffi/libc.ts";
+import type { BpfMap } from "../../ffi/map.ts";
 import { canEnforce } from "./backend.ts";
+import type { SetIndex } from "./control.ts";
 import { readCounters } from "./counters.ts";
 import { fileEntry } from "./entries.ts";
 import { stoppedForNs } from "./emergency.ts";
@@ -88,17 +90,32 @@ export function installCanaryOnly(state: KernelState, path: string): void {
 
 /** Makes the live set name the canary file that is there now; false where there is none or no set is in force. */
 export function renewCanary(state: KernelState, path: string): boolean {
+  return changeLiveSet(state, path, (entries, key, { index, ino }) => {
+    const value = new Uint8Array(ENTRY.SIZE);
+    writeEntry(viewOf(value), 0, { rule: CANARY_RULE, node: 0, mask: 0n });
+    entries.update(key, value);
+    state.control.admitFile(index, ino);
+  });
+}
+
+/** Takes the file that is at `path` now out of the live set's canaries; false as {@linkcode renewCanary}. */
+export function forgetCanary(state: KernelState, path: string): boolean {
+  return changeLiveSet(state, path, (entries, key) => void entries.delete(key));
+}
+
+function changeLiveSet(
+  state: KernelState,
+  path: string,
+  change: (entries: BpfMap, key: Uint8Array, at: { readonly index: SetIndex; readonly ino: bigint }) => void,
+): boolean {
   const known = state.identities.of(path);
   const index = state.control.liveIndex(state.control.wordAt(bootTimeNs()));
   using entries = entriesOf(state, index);
   if (known === undefined || entries === undefined) return false;
   const key = new Uint8Array(KEY.SIZE);
-  const value = new Uint8Array(ENTRY.SIZE);
   const { ino } = known.identity;
   writeKey(viewOf(key), 0, { kind: KIND.FILE, a: ino, b: identityTail(known.identity), slot: 0 });
-  writeEntry(viewOf(value), 0, { rule: CANARY_RULE, node: 0, mask: 0n });
-  entries.update(key, value);
-  state.control.admitFile(index, ino);
+  change(entries, key, { index, ino });
   return true;
 }
 

@@ -1,6 +1,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import {
   ensureCanary,
+  forgetCanary,
   installCanaryOnly,
   probeCanary,
   provesBackend,
@@ -96,6 +97,17 @@ Deno.test("renewCanary() makes the live set name a canary that was made anew", (
   deepStrictEqual(probeCanary(kernel.state, kernel.canary), { state: "opened", seen: false });
   strictEqual(renewCanary(kernel.state, kernel.canary), true);
   deepStrictEqual(probeCanary(kernel.state, kernel.canary), { state: "opened", seen: true });
+});
+
+Deno.test("forgetCanary() leaves one canary of two", () => {
+  using kernel = new TestKernel();
+  const second = kernel.file("second");
+  ok(renewCanary(kernel.state, second));
+  deepStrictEqual(probeCanary(kernel.state, second), { state: "opened", seen: true });
+  ok(forgetCanary(kernel.state, second));
+  deepStrictEqual(probeCanary(kernel.state, second), { state: "opened", seen: false });
+  deepStrictEqual(probeCanary(kernel.state, kernel.canary), { state: "opened", seen: true });
+  strictEqual(forgetCanary(kernel.state, `${kernel.folder}/missing`), false);
 });
 
 Deno.test("renewCanary() is false when there is no file, or no set in force", () => {

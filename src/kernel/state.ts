@@ -114,20 +114,20 @@ export function loadAndAttach(backend: Backend, { reuse, hooks = [] }: LoadOptio
  * Attaches hooks that are not attached yet.
  *
  * @returns The names of the programs that were attached.
- * @throws {BpfLoadError | SystemError} if the kernel refuses one that it should have; those before it are attached.
+ * @throws {BpfLoadError | SystemError} if the kernel refuses one that it should have; those before it may be attached.
  */
 export function attachHooks(state: KernelState, hooks: readonly Hook[]): string[] {
-  const attached: string[] = [];
-  for (const hook of hooks) {
+  const wanted = hooks.flatMap((hook) => {
     const name = hookProgram(state.backend, hook);
-    if (name === undefined || state.links.has(name)) continue;
-    if (OPTIONAL_HOOKS.includes(hook) && !hasKernelFunction(`security_${hook}`)) continue;
-    using object = openObject([name], state.maps);
-    object.load();
-    state.links.set(name, object.program(name).attach());
-    attached.push(name);
-  }
-  return attached;
+    if (name === undefined || state.links.has(name)) return [];
+    return OPTIONAL_HOOKS.includes(hook) && !hasKernelFunction(`security_${hook}`) ? [] : [name];
+  });
+  if (wanted.length === 0) return [];
+  // One object for all of them: each would read the kernel's types anew.
+  using object = openObject(wanted, state.maps);
+  object.load();
+  for (const name of wanted) state.links.set(name, object.program(name).attach());
+  return wanted;
 }
 
 /** Name of the program that tells identities. */
