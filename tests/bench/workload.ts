@@ -5,9 +5,9 @@
  *
  *   tests/bench/workload [--guard aegisbpf|apparmor|fapolicyd]... [--repeats N] [--agent PATH] [--json]
  *
- * Everything that runs counts, the agent too. Each row is the lesser of N runs, and is compared with the same workload
- * in the same guest before anything guarded it; how much of all runs the guard's own process took is a row of its own,
- * with what it does once in a while. Prints one table (or, with --json, the rows), leaves the rows in
+ * Everything that runs counts, the agent too. Each row is the mean of N runs, begun once the guard has nothing left to do
+ * with its rules, and is compared with the same workload in the same guest before anything guarded it; how much of all
+ * runs the guard's own process took is a row of its own. Prints one table (or, with --json, the rows), leaves the rows in
  * build/bench/workload.json, and exits 1 when a workload takes 2 % more with the agent. Repeats to about 0.5 %.
  */
 
@@ -104,7 +104,7 @@ function workloadRows({ guard, name, text }: Guest, lines: readonly Line[]): Row
     return {
       key: `${name}/${key}`,
       text: `${WORKLOADS[workload]}: ${isBare ? `before ${text}` : `${text}, ${rulesText(rules)}`}`,
-      value: Math.min(...runs.map(({ total }) => total)),
+      value: runs.reduce((sum, { total }) => sum + total, 0) / runs.length,
       unit: "instructions",
       ...(isBare ? {} : { baseline: `${name}/${workload}/bare` }),
       ...(guard === "aegisbpf" && /^\d+$/.test(rules) ? { limit: { percent: PERCENT } } : {}),

@@ -8,7 +8,7 @@ import { type FuzzJob, type FuzzReport, HEADER, MAX_INPUT } from "./job.ts";
 import { mutate } from "./mutate.ts";
 import { TARGETS } from "./targets.ts";
 
-/** Inputs kept because something new came of them. */
+/** Inputs that are kept because something new came of them, and what came of them: texts that name places have no end. */
 const MAX_POOL = 2_000;
 const MAX_POOLED_BYTES = 8 << 10;
 
@@ -34,9 +34,9 @@ async function work({ target: name, seed, ms, current, shared }: FuzzJob): Promi
     Atomics.store(counter, 0, inputs + 1);
     try {
       const outcome = await target.run(input);
-      if (outcomes.has(outcome)) continue;
+      if (outcomes.size === MAX_POOL || outcomes.has(outcome)) continue;
       outcomes.add(outcome);
-      if (pool.length < MAX_POOL && input.length <= MAX_POOLED_BYTES) pool.push(input.slice());
+      if (input.length <= MAX_POOLED_BYTES) pool.push(input.slice());
     } catch (error) {
       const failure = error instanceof Error ? error.stack ?? error.message : String(error);
       return { inputs, outcomes: outcomes.size, failure, input };
