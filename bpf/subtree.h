@@ -8,6 +8,14 @@
 
 #define WALK_LEVELS 128
 
+/* What the rules of a directory's subtree say. A function of its own, as covers_subtree(). */
+__noinline __u64 judge_subtree(__u64 dir_address, __u32 ops, __u32 live)
+{
+	struct inode *dir = (void *)dir_address;
+
+	return judge(BPF_CORE_READ(dir, i_ino), tail_at(dir), AEGIS_DIR, ops, live);
+}
+
 /* For the open path: reads through typed pointers, which lsm, fmod_ret and fentry programs may follow directly. */
 static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32 live)
 {
@@ -25,7 +33,7 @@ static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32
 		inode = parent->d_inode;
 		ino = inode->i_ino;
 		if (state.dir_filter[set][filter_slot(ino, AEGIS_DIR_FILTER_BITS)])
-			verdict = stronger(verdict, judge(ino, tail_of(inode), AEGIS_DIR, ops, live));
+			verdict = stronger(verdict, judge_subtree(address_of(inode), ops, live));
 		dentry = parent;
 	}
 	return verdict;
@@ -33,30 +41,36 @@ static __always_inline __u64 judge_above(struct dentry *dentry, __u32 ops, __u32
 
 #define NESTED_SUBTREES 16
 
-/* The nearest directory above a dentry whose subtree some rule covers, 0 for none; pointers travel as numbers. */
-__u64 next_subtree(__u64 address, __u32 live)
+/*
+ * Whether some rule covers the subtree of a directory. A function of its own: the verifier looks at it once, not once
+ * for each level of a walk and each way that the walk came.
+ */
+__noinline __u64 covers_subtree(__u64 inode_address, __u32 live)
 {
-	struct aegis_key key = { .kind = AEGIS_DIR };
+	struct inode *inode = (void *)inode_address;
+	struct aegis_key key = { .kind = AEGIS_DIR, .a = BPF_CORE_READ(inode, i_ino) };
+	void *set_entries;
+
+	if (!state.dir_filter[live & AEGIS_LIVE_SET][filter_slot(key.a, AEGIS_DIR_FILTER_BITS)])
+		return 0;
+	set_entries = entries_of(live);
+	key.b = tail_at(inode);
+	return set_entries && bpf_map_lookup_elem(set_entries, &key);
+}
+
+/* The nearest directory above a dentry whose subtree some rule covers, 0 for none; pointers travel as numbers. */
+__noinline __u64 next_subtree(__u64 address, __u32 live)
+{
 	struct dentry *dentry = (void *)address;
-	void *set_entries = entries_of(live);
-	__u32 set = live & AEGIS_LIVE_SET;
 	int i;
 
-	if (!set_entries)
-		return 0;
 	for (i = 0; i < WALK_LEVELS; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		struct inode *inode;
 
 		if (parent == dentry)
 			break;
-		inode = BPF_CORE_READ(parent, d_inode);
-		key.a = BPF_CORE_READ(inode, i_ino);
-		if (state.dir_filter[set][filter_slot(key.a, AEGIS_DIR_FILTER_BITS)]) {
-			key.b = tail_at(inode);
-			if (bpf_map_lookup_elem(set_entries, &key))
-				return (__u64)parent;
-		}
+		if (covers_subtree((__u64)BPF_CORE_READ(parent, d_inode), live))
+			return (__u64)parent;
 		dentry = parent;
 	}
 	return 0;
