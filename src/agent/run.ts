@@ -137,7 +137,6 @@ async function run(options: RunOptions, log: (line: string) => void): Promise<nu
   await succession?.finish(agent);
   pins.removeOthers();
   announce(agent, up, log);
-  trimMemory();
   await serveUntilSignal(agent, { places, options, metrics, manager, log });
   for (const line of await outlets.close(FLUSH_MS)) log(line);
   if (options.detachOnExit) pins.remove();
@@ -237,6 +236,7 @@ async function serveUntilSignal(
   });
   // Whoever waited for this may ask the control socket now.
   manager.ready(statusOf(agent));
+  trimMemory();
   try {
     await agent.run();
   } finally {

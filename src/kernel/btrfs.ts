@@ -26,3 +26,13 @@ export function tellSubvolumes(control: Pick<Control, "btrfs">): boolean {
   control.btrfs = { rootBefore: inode - root, rootId: key };
   return true;
 }
+
+/** Whether any btrfs is mounted on this host: each has a folder here, named by its UUID. */
+export function isBtrfsMounted(): boolean {
+  try {
+    return [...Deno.readDirSync("/sys/fs/btrfs")].some(({ name }) => /^[0-9a-f-]{36}$/.test(name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -4,10 +4,9 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
 import { type FileDescriptor, openAt, OpenFlags, openPath, SystemError } from "../../ffi/libc.ts";
 import type { LoadedProgram } from "../../ffi/loaded_program.ts";
-import { BTRFS_MAGIC, tellSubvolumes } from "./btrfs.ts";
+import { BTRFS_MAGIC, isBtrfsMounted, tellSubvolumes } from "./btrfs.ts";
 import type { Control } from "./control.ts";
 import type { Identity } from "./packed.ts";
 
@@ -80,7 +79,7 @@ export class Identities {
 
   /** Lets the kernel side tell files apart on file systems that are there since; needed where nobody asks about them. */
   learnFileSystems(): void {
-    if (!this.#control.knowsBtrfs && existsSync("/sys/fs/btrfs")) this.#learnsBtrfs();
+    if (!this.#control.knowsBtrfs && isBtrfsMounted()) this.#learnsBtrfs();
   }
 
   /** Whether the kernel side knows subvolumes now and did not before. */
