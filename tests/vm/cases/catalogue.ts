@@ -17,6 +17,7 @@ import { filesystems } from "./filesystems.ts";
 import { lives } from "./life.ts";
 import { names } from "./names.ts";
 import { operations } from "./operations.ts";
+import { overlays } from "./overlay.ts";
 import { paths } from "./paths.ts";
 import { places } from "./places.ts";
 import { proofs } from "./prove.ts";
@@ -42,6 +43,7 @@ export const catalogue: readonly Case[] = [
   ...callers,
   ...actions,
   ...filesystems,
+  ...overlays,
   ...exempt,
   ...reporting,
   ...explanations,
