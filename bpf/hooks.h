@@ -117,8 +117,7 @@ int fentry_inode_rename(context *ctx)
 }
 
 /* A name comes to stand for an inode: created, linked, or looked up for the first time. */
-SEC("fentry/security_d_instantiate")
-int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
+static __always_inline int on_instantiate(struct dentry *dentry, struct inode *inode)
 {
 	/* The root of a file system is its own parent, and has no inode yet. */
 	struct inode *parent = dentry->d_parent->d_inode;
@@ -131,7 +130,27 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 	return 0;
 }
 
+/* With lsm as lsm, though it only learns: kernels that preempt leave fentry programs out. */
+SEC("lsm/d_instantiate")
+int BPF_PROG(lsm_d_instantiate, struct dentry *dentry, struct inode *inode)
+{
+	return on_instantiate(dentry, inode);
+}
+
+SEC("fentry/security_d_instantiate")
+int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
+{
+	return on_instantiate(dentry, inode);
+}
+
 /* Changing a file of overlayfs begins with a copy; the inode that it makes next is the copy. */
+SEC("lsm/inode_copy_up")
+int BPF_PROG(lsm_inode_copy_up, struct dentry *merged)
+{
+	note_copy_up(address_of(merged->d_inode));
+	return 0;
+}
+
 SEC("fentry/security_inode_copy_up")
 int BPF_PROG(fentry_inode_copy_up, struct dentry *merged)
 {

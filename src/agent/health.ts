@@ -175,16 +175,18 @@ function accountingCheck({ maps }: KernelState): HealthCheck {
 
 /** A kernel that preempts a program on its CPU leaves out the same program's other runs there, and counts them. */
 function skippedCheck({ links }: KernelState): HealthCheck {
-  let skipped = 0n;
-  for (const link of links.values()) {
+  const skipped = new Map<string, bigint>();
+  for (const [name, link] of links) {
     const id = programOf(link);
-    if (id !== undefined) skipped += programInfo({ id }).recursionMisses;
+    const misses = id === undefined ? 0n : programInfo({ id }).recursionMisses;
+    if (misses > 0n) skipped.set(name, misses);
   }
-  return {
-    name: "skipped",
-    ok: skipped === 0n,
-    detail: skipped === 0n
-      ? "no decision was skipped"
-      : `the kernel skipped ${skipped} decisions under preemption`,
-  };
+  const sum = [...skipped.values()].reduce((total, one) => total + one, 0n);
+  const ok = sum === 0n;
+  const detail = ok
+    ? "no decision was skipped"
+    : `the kernel skipped ${sum} decisions under preemption (${
+      [...skipped].map(([name, count]) => `${name}: ${count}`).join(", ")
+    })`;
+  return { name: "skipped", ok, detail };
 }

@@ -65,9 +65,9 @@ export function programKind(backend: Backend): ProgramKind | undefined {
 export function hookProgram(backend: Backend, hook: Hook): string | undefined {
   if (hook === "cgroup_mkdir") return "tp_cgroup_mkdir";
   if (backend === "tracepoint") return undefined;
-  // These only learn, so that every backend can attach them in the same way.
+  // These only learn: there is nothing that fmod_ret could refuse.
   const learns = hook === "d_instantiate" || hook === "inode_copy_up";
-  return learns ? `fentry_${hook}` : `${PREFIXES[backend]}_${hook}`;
+  return `${PREFIXES[learns && backend === "fmod_ret" ? "fentry" : backend]}_${hook}`;
 }
 
 /** The hook that a program is for; undefined for those that decide about opens. */

@@ -12,6 +12,9 @@ const LENGTHS = [1, 5, 16, 32];
 /** A wait that long, with records there at its end, is one that nobody ended; milliseconds. */
 const WAIT_LIMIT = 5000;
 
+/** A reader that waits less often in a second does not keep up. */
+const FEW_WAITS = 20;
+
 /** The cases of `ring`. */
 export const rings: Case[] = category("ring", [
   {
@@ -20,7 +23,7 @@ export const rings: Case[] = category("ring", [
     phases: ["alone"],
     kernels: ["6.12-arm64-bpf"],
     run: async (t) => {
-      const { dropped } = await hammer(t, 8, 1, ({ taken }) => taken > 10_000);
+      const { dropped } = await hammer(t, { burst: 8, every: 1, enough: ({ taken }) => taken > 10_000 });
       check(dropped > 0, "it was never full");
     },
   },
@@ -29,7 +32,7 @@ export const rings: Case[] = category("ring", [
     phases: ["alone"],
     kernels: ["6.12-arm64-bpf"],
     run: async (t) => {
-      await hammer(t, 1, 100, ({ waits }) => waits > 200);
+      await hammer(t, { burst: 1, every: 100, enough: ({ waits }) => waits > 200, eases: true });
     },
   },
 ]);
@@ -41,22 +44,22 @@ interface Seen {
   waits: number;
 }
 
-/**
- * Has four processes fill a ring and reads it, for as long as a race goes on and until there was enough.
- *
- * @param burst Records at a time
- * @param every System calls for each burst
- */
-async function hammer(
-  t: Context,
-  burst: number,
-  every: number,
-  enough: (seen: Seen) => boolean,
-): Promise<{ dropped: number }> {
+/** How records are written, and for how long. */
+interface Hammering {
+  /** Records at a time. */
+  readonly burst: number;
+  /** System calls for each burst. */
+  readonly every: number;
+  /** When there was enough of it. */
+  readonly enough: (seen: Seen) => boolean;
+  /** Whether they are written more slowly, and more slowly again, until the reader keeps up with them. */
+  readonly eases?: boolean;
+}
+
+/** Has four processes fill a ring and reads it, for as long as a race goes on and until there was enough. */
+async function hammer(t: Context, hammering: Hammering): Promise<{ dropped: number }> {
   using object = BpfObject.open(Deno.readFileSync(`${dirname(t.guest.nothing)}/hammer.bpf.o`), "hammer");
-  for (const [name, value] of Object.entries({ burst, every })) {
-    object.variable(name).setInitialValue(new Uint8Array(Uint32Array.of(value).buffer));
-  }
+  object.variable("burst").setInitialValue(new Uint8Array(Uint32Array.of(hammering.burst).buffer));
   object.load();
   using ring = new RingBuffer(object.map("records").fd);
   using variables = object.map(".bss").open();
@@ -75,8 +78,10 @@ async function hammer(
   const next = new Uint32Array(PRODUCERS);
   try {
     numbers("producers").set(children.map(({ pid }) => pid));
+    const every = new Uint32Array(memory.buffer, object.variable("every").offset, 1);
+    every[0] = hammering.every;
     using _link = object.program("on_system_call").attach();
-    await read(ring, next, Math.max(6, t.guest.raceSeconds) * 1000, enough);
+    await read(ring, next, Math.max(6, t.guest.raceSeconds) * 1000, hammering, every);
   } finally {
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(children.map(({ status }) => status));
@@ -94,12 +99,18 @@ async function read(
   ring: RingBuffer,
   next: Uint32Array,
   ms: number,
-  enough: (seen: Seen) => boolean,
+  { enough, eases = false }: Hammering,
+  every: Uint32Array,
 ): Promise<void> {
   const start = performance.now();
   const seen = { taken: 0, waits: 0 };
+  let second = { end: start + 1000, waits: 0 };
   // The limit of a case ends it where there is never enough.
   while (performance.now() < start + ms || !enough(seen)) {
+    if (eases && performance.now() > second.end) {
+      if (seen.waits - second.waits < FEW_WAITS) every[0] = 2 * (every[0] ?? 0);
+      second = { end: performance.now() + 1000, waits: seen.waits };
+    }
     const before = performance.now();
     if (ring.pending() === 0) seen.waits++;
     await ring.wait(WAIT_LIMIT);
@@ -109,7 +120,7 @@ async function read(
     );
     seen.taken += ring.drain((record) => take(record, next));
   }
-  console.error(`ring: ${seen.waits} waits`);
+  console.error(`ring: ${seen.waits} waits, at last with records at each ${every[0]} system calls`);
 }
 
 /** Holds a record against what its process must have written next. */

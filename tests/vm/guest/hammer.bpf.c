@@ -18,9 +18,9 @@ struct {
 	__uint(max_entries, 16 * 1024);
 } records SEC(".maps");
 
-/* A burst of so many records at each so many-th system call. */
+/* A burst of so many records at each so many-th system call; none of 0. */
 const volatile __u32 burst = 1;
-const volatile __u32 every = 1;
+__u32 every = 0;
 
 /* Process ids, and what each did: only the process itself writes to its counters. */
 __u32 producers[PRODUCERS] = {};
@@ -67,7 +67,7 @@ int on_system_call(void *context)
 	for (i = 0; i < PRODUCERS; i++)
 		if (producers[i] == pid)
 			break;
-	if (i >= PRODUCERS || ++calls[i] % every)
+	if (i >= PRODUCERS || !every || ++calls[i] % every)
 		return 0;
 	for (n = 0; n < burst && n < 16; n++) {
 		__u32 sequence = emitted[i];
