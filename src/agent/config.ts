@@ -30,6 +30,9 @@ export interface Config {
   readonly signers?: readonly string[] | undefined;
 }
 
+/** A larger file is refused: thousands of signers fit in, and what reading it takes stays small. */
+export const MAX_CONFIG_BYTES = 64 << 10;
+
 /** The configuration of an installation that has none. */
 export const DEFAULT_CONFIG: Config = configSchema.parse({});
 
@@ -41,7 +44,7 @@ export const DEFAULT_CONFIG: Config = configSchema.parse({});
  */
 export function readConfig(path: string): Config {
   try {
-    return parseConfig(readPolicyFile(path, { maxBytes: MAX_BYTES }).bytes, path);
+    return parseConfig(readPolicyFile(path, { maxBytes: MAX_CONFIG_BYTES }).bytes, path);
   } catch (error) {
     if (!(error instanceof PolicyFileError)) throw error;
     if (error.code === "missing") return DEFAULT_CONFIG;
@@ -71,5 +74,3 @@ export function parseConfig(bytes: Uint8Array, file: string): Config {
   const count = problems.count === 1 ? "1 problem" : `${problems.count} problems`;
   throw new Refusal(2, `${file} is not a valid configuration: ${count}`, problems.sorted());
 }
-
-const MAX_BYTES = 1 << 20;

@@ -1,6 +1,6 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { formatProblem } from "../policy/problem.ts";
-import { DEFAULT_CONFIG, parseConfig, readConfig } from "./config.ts";
+import { DEFAULT_CONFIG, MAX_CONFIG_BYTES, parseConfig, readConfig } from "./config.ts";
 import { refusalOf } from "./test_support.ts";
 
 const parse = (text: string) => parseConfig(new TextEncoder().encode(text), "c.yaml");
@@ -57,6 +57,9 @@ Deno.test("readConfig() reads a file that only its owner can write, and needs no
     Deno.chmodSync(path, 0o600);
     Deno.chownSync(path, 65534, 65534);
     match(refusalOf(() => readConfig(path)).message, /belongs to uid 65534/);
+    Deno.chownSync(path, 0, 0);
+    Deno.writeTextFileSync(path, "#".repeat(MAX_CONFIG_BYTES + 1));
+    match(refusalOf(() => readConfig(path)).message, /config\.yaml: is larger than 65536 bytes/);
     Deno.removeSync(path);
     Deno.symlinkSync("/dev/null", path);
     const refusal = refusalOf(() => readConfig(path));

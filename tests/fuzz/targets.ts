@@ -5,7 +5,7 @@
  */
 import { ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { parseConfig } from "../../src/agent/config.ts";
+import { MAX_CONFIG_BYTES, parseConfig } from "../../src/agent/config.ts";
 import { Refusal } from "../../src/agent/refusal.ts";
 import type { Problem } from "../../src/policy/problem.ts";
 import { isPrincipal, parseAllowedSigners } from "../../src/policy/signature/allowed_signers.ts";
@@ -42,7 +42,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     pieces: [..."\n [],:#'\"*", "\r\n", "require_signature", "signers", "true", "false", "- "],
     run: (input) => {
       try {
-        return JSON.stringify(parseConfig(input, "f")).slice(0, 40);
+        return JSON.stringify(parseConfig(input.subarray(0, MAX_CONFIG_BYTES), "f")).slice(0, 40);
       } catch (error) {
         if (error instanceof Refusal) return problemsOf(error.problems);
         throw error;
