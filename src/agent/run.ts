@@ -33,7 +33,7 @@ import type { MetricsAddress } from "./metrics_address.ts";
 import type { MetricsServer } from "./metrics_server.ts";
 import { ServiceManager } from "./notify.ts";
 import { PolicyStore } from "./policy_store.ts";
-import { trimMemory } from "./trim_memory.ts";
+import { keepTrim } from "./trim_memory.ts";
 import { Provenance } from "./provenance.ts";
 import { Refusal } from "./refusal.ts";
 import { Succession } from "./succession.ts";
@@ -236,7 +236,7 @@ async function serveUntilSignal(
   });
   // Whoever waited for this may ask the control socket now.
   manager.ready(statusOf(agent));
-  trimMemory();
+  keepTrim(() => agent.engine.current?.generation, abort.signal);
   try {
     await agent.run();
   } finally {

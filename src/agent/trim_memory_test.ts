@@ -1,7 +1,7 @@
 import { deepStrictEqual } from "node:assert/strict";
 import { libc } from "../../ffi/libc.ts";
 import { systemCall } from "../../ffi/syscall.ts";
-import { droppable, trimMemory } from "./trim_memory.ts";
+import { droppable, keepTrim, trimMemory } from "./trim_memory.ts";
 
 // They stay open until the process ends; opened within a test they would count as leaks of that test.
 libc();
@@ -29,4 +29,26 @@ Deno.test("droppable() takes what is the file's and cannot be lost", () => {
 Deno.test("trimMemory() leaves a process that works", () => {
   trimMemory();
   deepStrictEqual(JSON.parse(JSON.stringify({ a: [1, 2n ** 60n > 1n] })), { a: [1, true] });
+});
+
+Deno.test("keepTrim() trims once after each change, until it is aborted", async () => {
+  const global = globalThis as { gc?: (() => void) | undefined };
+  const [before, abort] = [global.gc, new AbortController()];
+  let [generation, collected] = [1n, 0];
+  global.gc = () => collected++;
+  const soon = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return collected;
+  };
+  try {
+    keepTrim(() => generation, abort.signal, 5);
+    deepStrictEqual(await soon(), 1);
+    generation = 2n;
+    deepStrictEqual(await soon(), 2);
+    abort.abort();
+    generation = 3n;
+    deepStrictEqual(await soon(), 2);
+  } finally {
+    global.gc = before;
+  }
 });

@@ -10,7 +10,7 @@
 
 import { parseArgs } from "node:util";
 import { catalogue } from "../vm/cases/catalogue.ts";
-import { bundleAgent, compileObject, fill, ROOT, tool } from "../vm/pack.ts";
+import { bundleAgent, compileObject, fill, finish, ROOT, tool } from "../vm/pack.ts";
 import type { Outcome } from "./guest.ts";
 import { type Mutant, MUTANTS } from "./mutants.ts";
 
@@ -69,7 +69,7 @@ async function pack(): Promise<void> {
   await fill(SHARE, `${ROOT}/tests/mutation/guest.ts`);
   await bundleAgent(`${SHARE}/agent`, `${SHARE}/deno`);
   await tool("cp", ["-r", OBJECTS, `${SHARE}/objects`]);
-  await tool(`${ROOT}/tests/vm/vm`, ["pack", SHARE, `${WORK}/share.img`]);
+  await finish(SHARE, `${WORK}/share.img`);
 }
 
 /** Tries some mutants in one guest. */
@@ -78,7 +78,8 @@ async function boot(mutants: readonly Mutant[]): Promise<Outcome[]> {
   const { stdout, stderr, code } = await new Deno.Command(`${ROOT}/tests/vm/vm`, {
     args: [
       ...["run", "--kernel", options.kernel, "--lsm", options.lsm, "--mem", "1024", "--append", "norandmaps"],
-      ...["--timeout", String(BOOT_LIMIT), "--share", SHARE, "--packed", `${WORK}/share.img`, "--"],
+      ...["--timeout", String(BOOT_LIMIT), "--modules", "overlay,xfs,btrfs,loop"],
+      ...["--share", SHARE, "--packed", `${WORK}/share.img`, "--"],
       ...["./deno", "run", "--quiet", "--allow-all", "--no-check", "--no-code-cache", "main.js"],
       ...[options.kernel, ...ids],
     ],

@@ -238,8 +238,9 @@ export class Day {
     const status = Deno.readTextFileSync(`/proc/${this.agent.pid}/status`);
     const response = await fetch(`http://${METRICS}/metrics`);
     const maps = (await response.text()).matchAll(/^aegisbpf_kernel_memory_bytes\{.*\} (\S+)$/gm);
-    const rss = /^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1];
-    if (rss === undefined) throw new Failure(`no resident memory in ${status}`);
-    return { rss: Number(rss), maps: [...maps].reduce((sum, [, bytes]) => sum + Number(bytes), 0) };
+    const of = (name: string) => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]);
+    const [rss, file] = [of("VmRSS"), of("RssFile")];
+    if (!(rss > file)) throw new Failure(`no resident memory in ${status}`);
+    return { rss, own: rss - file, maps: [...maps].reduce((sum, [, bytes]) => sum + Number(bytes), 0) };
   }
 }

@@ -38,6 +38,8 @@ export interface Sample {
   readonly seconds: number;
   /** Resident memory of the agent, KiB. */
   readonly rss: number;
+  /** Of that what is no file's, KiB: pages of the executable come and go, and cannot be lost. */
+  readonly own: number;
   /** Memory that the kernel charges for the maps, bytes. */
   readonly maps: number;
 }

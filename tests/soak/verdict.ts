@@ -44,7 +44,7 @@ export function checksOf(diary: Diary): Check[] {
       detail:
         `${events.emitted} emitted, ${events.delivered} delivered, ${events.coalesced} coalesced, ${events.dropped} dropped`,
     },
-    growth("the agent's memory", diary.samples, ({ rss }) => rss * 1024),
+    growth("the agent's own memory", diary.samples, ({ own }) => own * 1024),
     growth("the maps' memory", diary.samples, ({ maps }) => maps),
   ];
 }
@@ -69,5 +69,5 @@ function mib(bytes: number): string {
 }
 
 function percent(share: number): string {
-  return `${share > 0 ? "+" : ""}${(100 * share).toFixed(2)} %`;
+  return `${share < 0 ? "" : "+"}${(100 * share).toFixed(2)} %`;
 }
