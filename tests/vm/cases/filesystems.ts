@@ -153,8 +153,8 @@ const btrfs: readonly Scene[] = [
     paths: [],
     prepare: (t) => {
       const dir = t.dir("btrfs");
-      // A number that no other case's file has, as the rule is about all subvolumes.
-      const before = Array.from({ length: 40 }, (_, i) => ["put", `${dir}/one/${i}`, ""]);
+      // A number beyond those of all other cases' files, as the rule is about all subvolumes.
+      const before = Array.from({ length: 300 }, (_, i) => ["put", `${dir}/one/${i}`, ""]);
       const results = t.act.all([
         ...[["subvolume", dir, "one"], ...before, ["put", `${dir}/one/secret`, "text"]],
         ["snapshot", `${dir}/one`, dir, "two"],

@@ -1,6 +1,6 @@
 /** File systems besides those that a guest has anyway: images beside the case runner, mounted when a case first needs one. */
 
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Act } from "./act.ts";
 import { Failure, type FileSystem, type Guest, Skip } from "./case.ts";
 
@@ -13,15 +13,18 @@ const mounted = new Map<FileSystem, string>();
  */
 export function rootOf(fs: FileSystem, guest: Guest, act: Act): string {
   if (fs === "ext4" || fs === "tmpfs") return guest[fs];
-  const known = mounted.get(fs);
-  if (known !== undefined) return known;
-  needFileSystem(fs);
-  const root = `${guest.ext4}/${fs}`, image = `${dirname(guest.nothing)}/${fs}.img`;
-  Deno.mkdirSync(root, { recursive: true });
-  const result = act.one("loop-mount", fs, image, root);
-  if (result !== "ok") throw new Failure(`${image} cannot be mounted: ${result}`);
-  mounted.set(fs, root);
-  return root;
+  let root = mounted.get(fs);
+  if (root === undefined) {
+    needFileSystem(fs);
+    root = `${guest.ext4}/${fs}`;
+    const image = `${dirname(guest.nothing)}/${fs}.img`;
+    Deno.mkdirSync(root, { recursive: true });
+    const result = act.one("loop-mount", fs, image, root);
+    if (result !== "ok") throw new Failure(`${image} cannot be mounted: ${result}`);
+    mounted.set(fs, root);
+  }
+  // A machine that has another directory on ext4 has another one here, too.
+  return `${root}/${basename(guest.ext4)}`;
 }
 
 /** @throws {Skip} where the kernel does not have the file system */
