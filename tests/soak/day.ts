@@ -19,6 +19,8 @@ export interface DayOptions {
 const METRICS = "127.0.0.1:9464";
 /** Decisions of one flood. */
 const FLOOD = 3000;
+/** 60,000 flows: more than are counted apart (`MAX_PAST_FLOWS`) and are in the kernel's map before it is emptied. */
+const FILLS = 60;
 
 /** One day. */
 export class Day {
@@ -81,6 +83,18 @@ export class Day {
     await this.#healthy();
   }
 
+  /**
+   * Opens so many files from so many cgroups that all that the agent and the kernel keep of them is full: what grows after
+   * that has no end.
+   */
+  fill(): void {
+    for (let part = 0; part < FILLS; part++) {
+      const results = this.#places.fill(part);
+      this.#all("tree", results);
+      this.#did("opens to fill what is kept", results.length);
+    }
+  }
+
   /** Rounds of all that happens under one agent, until so many milliseconds are over. */
   async rounds(ms: number): Promise<Sample[]> {
     const samples: Sample[] = [], begun = performance.now();
@@ -112,7 +126,7 @@ export class Day {
       this.#all(name, this.#options.act.all(words), expected);
     }
     this.#did("cgroups", places.cgroupsPerRound);
-    this.#all("tree", places.storm(round));
+    this.#all("tree", places.storm(`${round}`));
     this.#did("storms");
     this.#note("flood", this.#options.act.one("--repeat", String(FLOOD), "open-read", places.path("flood")));
     this.#did("floods");

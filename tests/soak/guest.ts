@@ -44,7 +44,7 @@ export interface Sample {
   readonly maps: number;
 }
 
-/** Minutes from which on the agent's lives are lived through a second time, under what the day has left. */
+/** Minutes from which on memory is judged, and the agent's lives are lived through again, under what the day has left. */
 const WHOLE_DAY = 5;
 
 const [kernel = "", minutes = "1"] = Deno.args;
@@ -63,8 +63,10 @@ const log = (): void => console.error(day.agent.log(20_000));
 try {
   await day.begin();
   await day.lives();
+  const whole = Number(minutes) >= WHOLE_DAY;
+  if (whole) day.fill();
   const samples = await day.rounds(Number(minutes) * 60_000);
-  if (Number(minutes) >= WHOLE_DAY) await day.lives();
+  if (whole) await day.lives();
   const diary: Diary = { kernel, minutes: Number(minutes), samples, ...await day.end() };
   console.log(JSON.stringify(diary));
   log();

@@ -18,7 +18,7 @@ import { checksOf } from "./verdict.ts";
 const WORK = `${ROOT}/build/soak`;
 const SHARE = `${WORK}/share`;
 /** Seconds that a guest needs besides the day. */
-const AROUND = 600;
+const AROUND = 1200;
 
 const options = parse();
 await pack();

@@ -13,8 +13,9 @@ export interface Visit {
   readonly expected: "EPERM" | "ok";
 }
 
-/** Files below the subtree, each opened in a storm. */
-const TREE = 100;
+/** Files below the subtree; so many of them are opened in a storm. */
+const TREE = 1000;
+const STORM = 100;
 /** Rules that only make a policy large; a third of them is other ones in each. */
 const FILLER = 60;
 
@@ -77,11 +78,16 @@ export class Places {
     return this.act.all(words.flat()).filter((_, i) => i % 2 === 1);
   }
 
-  /** Every file of the subtree, from a cgroup of its own. */
-  storm(round: number): string[] {
-    const cgroup = `${this.guest.plainCgroup}/storm-${round}`;
+  /** Every file of the subtree, from a cgroup of its own; what opens of them came to. */
+  fill(part: number): string[] {
+    return this.storm(`fill-${part}`, TREE);
+  }
+
+  /** Files of the subtree, from a cgroup of its own; what opens of them came to. */
+  storm(name: string, count = STORM): string[] {
+    const cgroup = `${this.guest.plainCgroup}/storm-${name}`;
     Deno.mkdirSync(cgroup);
-    const files = Array.from({ length: TREE }, (_, i) => ["open-read", `${this.#root}/tree/deep/${i}`]);
+    const files = Array.from({ length: count }, (_, i) => ["open-read", `${this.#root}/tree/deep/${i}`]);
     const results = this.act.all(files.map((words) => ["--cgroup", cgroup, ...words]));
     Deno.removeSync(cgroup);
     return results;
