@@ -1,13 +1,13 @@
 /**
  * Runs an accelerated day of an agent in a guest and says what leaked, what grew and what was lost.
  *
- *   scripts/soak [--minutes 30] [--kernel 6.1] [--lsm bpf|none] [--agent PATH] [--json FILE]
+ *   scripts/soak [--minutes 20] [--kernel 6.1] [--lsm bpf|none] [--agent PATH] [--json FILE]
  *
- * The day: upgrades and downgrades, kill -9 and stops first and, from 5 minutes on, once more at the end; in between, for that many minutes,
- * one agent gets new policies, deadlines that pass, rollbacks and rules by hand, while protected files are replaced by
- * rename, cgroups come and go, and floods and storms of denied opens arrive. A program opens a denied file all the time. --json
- * keeps the samples. The last line is `N passed, N failed, N skipped`; exit status: 0 when none failed, 1 otherwise,
- * 2 bad usage.
+ * The day: upgrades and downgrades, kill -9 and stops first and, from 5 minutes on, once more at the end; in between, for
+ * that many minutes, one agent gets new policies, deadlines that pass, rollbacks and rules by hand, while protected files
+ * are replaced by rename, cgroups come and go, and floods and storms of denied opens arrive. From 5 minutes on, all that is
+ * kept of flows is filled before, which takes some minutes more. A program opens a denied file all the time. --json keeps
+ * the samples. The last line is `N passed, N failed, N skipped`; exit status: 0 when none failed, 1 otherwise, 2 bad usage.
  */
 
 import { parseArgs } from "node:util";
@@ -67,7 +67,7 @@ function parse() {
   try {
     const { values } = parseArgs({
       options: {
-        minutes: { type: "string", default: "30" },
+        minutes: { type: "string", default: "20" },
         kernel: { type: "string", default: "6.1" },
         lsm: { type: "string", default: "bpf" },
         agent: { type: "string", default: `${ROOT}/dist/aegisbpf` },
