@@ -44,6 +44,7 @@ export function checksOf(diary: Diary): Check[] {
       detail:
         `${events.emitted} emitted, ${events.delivered} delivered, ${events.coalesced} coalesced, ${events.dropped} dropped`,
     },
+    growth("the agent's memory", diary.samples, ({ rss }) => rss * 1024),
     growth("the agent's own memory", diary.samples, ({ own }) => own * 1024),
     growth("the maps' memory", diary.samples, ({ maps }) => maps),
   ];

@@ -7,7 +7,7 @@ import { type Case, category, check, type Context, equal, type Setup } from "../
 
 const disruptive = true;
 /** Milliseconds for all rules of a case: under emulation a rule takes some seconds, and processes to start. */
-const LIMIT = 220_000;
+const LIMIT = 110_000;
 const EVERYTHING = ["read", "write", "exec", "delete", "rename", "link", "attr", "truncate"];
 
 /** Runs `prove` for rules of the case, given by their suffixes, and answers its report. */

@@ -36,7 +36,7 @@ export interface PhaseOptions {
 }
 
 /** What takes longer hangs, where a case has no limit of its own; milliseconds. */
-const CASE_LIMIT = 240_000;
+const CASE_LIMIT = 120_000;
 
 /**
  * Starts the agent and runs the cases under two policies, one after the other: that of all cases that share, and that of
